@@ -1,0 +1,1 @@
+"""A GraphQL-first backend-for-frontend toolkit."""

@@ -1,0 +1,1 @@
+"""The port to a publish/subscribe channel, and its adapters."""

@@ -1,0 +1,68 @@
+"""The port to publish/subscribe channels.
+
+A channel carries hints that something is newer, never the truth: messages may be lost, repeated or reordered, and whoever
+reads them compares versions. What is promised is that a loss is not silent: wherever messages may have been missed, the
+subscription yields ``RESYNC``. Adapters pass ``bff.testing.broadcast_conformance`` unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal, Protocol
+
+__all__ = ["RESYNC", "Broadcast", "Message", "Resync", "Subscription"]
+
+
+class Resync(Enum):
+    RESYNC = "RESYNC"
+
+
+RESYNC: Final = Resync.RESYNC
+"""Messages may have been missed since the one before: compare with what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``key`` says what the message is about: a later message with a key supersedes an earlier one that is still unread."""
+
+    key: str
+    payload: bytes
+
+
+class Subscription(Protocol):
+    """Messages of one channel.
+
+    Holds at most the latest unread message of each key, up to a bound; over it, they become one RESYNC.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Message | Literal[Resync.RESYNC]]: ...
+
+
+class Broadcast(Protocol):
+    """Channels, by name. Opened and closed as an async context manager; one per event loop."""
+
+    @property
+    def url(self) -> str:
+        """What it was opened with, without secrets."""
+        ...
+
+    async def __aenter__(self) -> Broadcast:
+        """Open it. Raises BroadcastError when the server cannot be reached."""
+        ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    async def ping(self) -> None:
+        """Go there and back. Raises BroadcastError."""
+        ...
+
+    async def publish(self, channel: str, message: Message) -> None:
+        """Send to whoever is subscribed now. Raises BroadcastError when it is certain that it was not sent."""
+        ...
+
+    def subscribe(self, channel: str) -> AbstractAsyncContextManager[Subscription]:
+        """Once entered, every message published afterwards is received, or RESYNC in its place."""
+        ...

@@ -1,0 +1,1 @@
+"""The port to a document database with transactions and listeners, and its adapters."""

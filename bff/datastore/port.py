@@ -1,0 +1,203 @@
+"""The port to a document database with transactions and listeners.
+
+Adapters pass ``bff.testing.datastore_conformance`` unchanged. They translate every driver error into ``bff.errors``, bound every
+call in time, and never block the event loop for longer than a read of one document takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from bff.document import Document
+from bff.query import Query
+from bff.types import Timepoint, Value
+
+__all__ = [
+    "Changes",
+    "Commit",
+    "Datastore",
+    "Delete",
+    "ExpectDocument",
+    "ExpectQuery",
+    "Expectation",
+    "Listening",
+    "Merge",
+    "Precondition",
+    "Reader",
+    "ResumePoint",
+    "Set",
+    "Snapshot",
+    "Target",
+    "Write",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What must hold of a document for a write to it to be made: that it exists or not, or when it was last changed."""
+
+    exists: bool | None = None
+    update_time: Timepoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Replace the whole document, or create it."""
+
+    path: str
+    data: Mapping[str, Value]
+    precondition: Precondition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Replace these top-level fields, remove those in ``remove``, keep the others; create the document if there is none."""
+
+    path: str
+    data: Mapping[str, Value]
+    remove: tuple[str, ...] = ()
+    precondition: Precondition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the document; removing an absent one is no error."""
+
+    path: str
+    precondition: Precondition | None = None
+
+
+Write: TypeAlias = Set | Merge | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectDocument:
+    """The document is as it was read: last changed at ``update_time``, or absent where that is None."""
+
+    path: str
+    update_time: Timepoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectQuery:
+    """The query has the results it had when read: these paths, last changed at these timepoints, in this order."""
+
+    query: Query
+    results: tuple[tuple[str, Timepoint], ...]
+
+
+Expectation: TypeAlias = ExpectDocument | ExpectQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit did. ``timepoint`` is its commit time: a snapshot taken afterwards sees it.
+
+    A write that changes nothing keeps the document's old update time, is no change to listeners, and costs no timepoint:
+    a commit of only such writes has the timepoint up to which the datastore is known to be unchanged.
+    """
+
+    timepoint: Timepoint
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a listener stopped. ``timepoint`` is what it had seen everything up to; ``token`` is the adapter's own."""
+
+    timepoint: Timepoint
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to listen to: the documents of a collection or, with ``group``, of every collection of that id."""
+
+    collection: str
+    group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Documents that changed, present or absent (deleted), each once, at its newest state in this batch.
+
+    - ``reset``: a full resend begins with this batch: the listener is told the present state of everything; a document that
+      has not come when the next ``resume`` does is gone.
+    - ``resume`` is None in the middle of a resend. Otherwise everything up to ``resume.timepoint`` has been delivered, no
+      commit in half. A batch without documents only moves the resume point.
+    """
+
+    documents: tuple[Document, ...]
+    resume: ResumePoint | None
+    reset: bool = False
+
+
+class Reader(Protocol):
+    """Reads documents, all of them true at one timepoint. Snapshots and units of work are readers."""
+
+    async def get(self, paths: Sequence[str]) -> list[Document]:
+        """The documents, one per path and in its order, absent ones with ``data=None``; one batched read."""
+        ...
+
+    async def query(self, query: Query) -> list[Document]:
+        """The results, in the query's full order. Raises InvalidQuery."""
+        ...
+
+
+class Snapshot(Reader, Protocol):
+    """Reads at one timepoint, which is not before any commit that had returned when the snapshot was opened."""
+
+    @property
+    def timepoint(self) -> Timepoint:
+        """The timepoint that the reads are true for. Known after the first read on some datastores: read first."""
+        ...
+
+
+class Listening(Protocol):
+    """A running listener: ``async for changes in listening``.
+
+    It heals itself: a lost connection is reopened with backoff and resumed, with at worst a resend. It only ends when it is
+    closed, and only raises what no retry can heal (a bad target, no permission).
+    """
+
+    def __aiter__(self) -> AsyncIterator[Changes]: ...
+
+
+class Datastore(Protocol):
+    """A document database. Opened and closed as an async context manager; one per event loop."""
+
+    @property
+    def url(self) -> str:
+        """What it was opened with, without secrets: for logs and ``bff doctor``."""
+        ...
+
+    async def __aenter__(self) -> Datastore:
+        """Open it. Raises DatastoreUnavailable or SettingsError, with a message that says what to do."""
+        ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    async def ping(self) -> Timepoint:
+        """Go there and back, within seconds. The datastore's present timepoint. Raises DatastoreUnavailable."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """Reads at one timepoint, for up to a minute."""
+        ...
+
+    async def commit(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> Commit:
+        """Make all writes, in order, or none; only if every precondition and expectation holds.
+
+        Raises Conflict where one does not hold, DocumentTooLarge, DatastoreUnavailable (nothing was written), OutcomeUnknown.
+        """
+        ...
+
+    def listen(self, targets: Sequence[Target], since: ResumePoint | None = None) -> AbstractAsyncContextManager[Listening]:
+        """Follow the targets from ``since``, or from the present state (as a resend) where that is None.
+
+        ``ResumePoint(await datastore.ping())`` means "from now". Where ``since`` is too old for the datastore to tell what
+        changed, the listener begins with a resend. Entering waits for nothing; a datastore that is down is waited for.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The embedded datastore: one SQLite file, or memory."""

@@ -1,0 +1,1 @@
+"""From a stored view that changed to the subscriptions that look at it."""

@@ -1,0 +1,1 @@
+"""Keeps every view precomputed: dependencies, builds, the projector."""

@@ -1,0 +1,1 @@
+"""ASGI: GraphQL over HTTP and WebSocket, and health."""

@@ -1,0 +1,1 @@
+"""Resolves the reflected schema: queries, mutations, subscriptions."""

@@ -1,0 +1,1 @@
+"""Reflects declarations into a GraphQL schema."""
