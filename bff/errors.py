@@ -12,6 +12,7 @@
     ├── DatastoreError              the datastore could not do it
     │   ├── Conflict                CONFLICT: a precondition failed, somebody else wrote first
     │   ├── InvalidQuery            BAD_QUERY: no datastore can answer it
+    │   ├── InvalidDocument         BAD_DOCUMENT: no datastore can store it
     │   ├── DocumentTooLarge        TOO_LARGE
     │   ├── DatastoreUnavailable    UNAVAILABLE: nothing was written; trying again later is safe
     │   └── OutcomeUnknown          OUTCOME_UNKNOWN: a commit was sent and its answer was lost
@@ -38,6 +39,7 @@ __all__ = [
     "DocumentTooLarge",
     "DomainError",
     "IncompleteBuild",
+    "InvalidDocument",
     "InvalidQuery",
     "NotFound",
     "OutcomeUnknown",
@@ -121,6 +123,12 @@ class InvalidQuery(DatastoreError):
     """A query that no datastore can answer, or whose operands do not fit its operators."""
 
     code = "BAD_QUERY"
+
+
+class InvalidDocument(DatastoreError):
+    """A document holds what no datastore can store; the message names the document and the field. Nothing was written."""
+
+    code = "BAD_DOCUMENT"
 
 
 class DocumentTooLarge(DatastoreError):

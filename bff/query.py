@@ -112,6 +112,8 @@ class Query:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise InvalidQuery(f"limit {self.limit}: a query asks for at least one document")
+        if self.full_order()[-1].field != PATH:
+            raise InvalidQuery(f"an order by {PATH} comes last: paths are unique, and inequalities order by their fields too")
         for cursor in (self.start, self.end):
             if cursor is not None and not 0 < len(cursor.values) <= len(self.full_order()):
                 raise InvalidQuery(f"a cursor of {len(cursor.values)} values for an order of {len(self.full_order())}")

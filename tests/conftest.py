@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,19 @@ from bff.testing.emulators import redis_server as run_redis_server
 REQUIRE_ALL = os.environ.get("BFF_TEST_REQUIRE_ALL") == "1"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_event_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """All tests of a session share an event loop: anyio keeps it as long as a fixture is on it.
+
+    gRPC completes calls that were cancelled a moment later, on whatever loop runs by then: where theirs is closed, another test
+    fails with "Event loop is closed".
+    """
+    yield  # noqa: PT022 - what yields stays on the loop until the session ends
 
 
 def need(program: str, why: str) -> None:

@@ -1,0 +1,164 @@
+"""Stored values: how to find them in a document, the lossless text that a document is kept as, and when two are the same."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias, cast
+
+import orjson
+
+from bff.types import GeoPoint, Value
+
+__all__ = ["MISSING", "Missing", "dump_document", "field_value", "load_document", "microseconds", "same_data"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+Json: TypeAlias = Any
+Stored: TypeAlias = "bool | int | float | str | bytes | datetime | GeoPoint | list[Any] | dict[str, Any] | None"
+
+
+class Missing:
+    """The type of ``MISSING``: there is no such field."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = Missing()
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+def field_value(data: Mapping[str, Value], field: str) -> Value | Missing:
+    """The value at a field path (dots reach into maps: ``address.city``), or MISSING."""
+    if "." not in field:
+        return data.get(field, MISSING)
+    found: Any = data
+    for name in field.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return MISSING
+        found = found[name]
+    return cast(Value, found)
+
+
+PLAIN = b"0"
+TAGGED = b"1"
+DUMP_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def dump_document(data: Mapping[str, Value]) -> bytes:
+    """Document data as bytes from which ``load_document`` makes equal data again, types and all.
+
+    The first byte says whether any value needed more than JSON has. Such a value is an object with one name that begins
+    with ``$``; a map of the user's that has such a name is wrapped in ``$map``.
+    """
+    tagged: list[bool] = []
+    plain = _dump_map(data, tagged)
+    return (TAGGED if tagged else PLAIN) + orjson.dumps(plain, option=DUMP_OPTIONS)
+
+
+def _dump_map(data: Mapping[str, Value], tagged: list[bool]) -> Json:
+    plain = {str(name): _dump(value, tagged) for name, value in data.items()}
+    if any(name.startswith("$") for name in plain):
+        tagged.append(True)
+        return {"$map": plain}
+    return plain
+
+
+def _dump(value: Value, tagged: list[bool]) -> Json:
+    kind = type(value)
+    if kind is str or kind is bool or value is None or kind is int:
+        return value
+    match value:
+        case float():
+            if math.isfinite(value):
+                return float(value)
+            tag, text = "$float", repr(float(value))
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case datetime():
+            return _tag("$time", microseconds(value), tagged)
+        case bytes():
+            tag, text = "$bytes", b64encode(value).decode()
+        case GeoPoint():
+            return _tag("$geo", [float(value.latitude), float(value.longitude)], tagged)
+        case Mapping():
+            return _dump_map(value, tagged)
+        case _:
+            return [_dump(item, tagged) for item in cast("Sequence[Value]", value)]
+    return _tag(tag, text, tagged)
+
+
+def _tag(name: str, content: Json, tagged: list[bool]) -> Json:
+    tagged.append(True)
+    return {name: content}
+
+
+def load_document(raw: bytes) -> dict[str, Value]:
+    """What ``dump_document`` was given. Datetimes come back in UTC."""
+    data = orjson.loads(memoryview(raw)[1:])
+    if raw[:1] == TAGGED:
+        data = _load(data)
+    return cast("dict[str, Value]", data)
+
+
+def _load(value: Json) -> Json:
+    if type(value) is dict:
+        if len(value) == 1:
+            [(name, content)] = value.items()
+            if name.startswith("$"):
+                return _load_tagged(name, content)
+        return {name: _load(item) for name, item in value.items()}
+    if type(value) is list:
+        return [_load(item) for item in value]
+    return value
+
+
+def _load_tagged(tag: str, content: Json) -> Json:
+    match tag:
+        case "$time":
+            return EPOCH + content * MICROSECOND
+        case "$bytes":
+            return b64decode(content)
+        case "$geo":
+            return GeoPoint(*content)
+        case "$float":
+            return float(content)
+        case "$map":
+            return {name: _load(item) for name, item in content.items()}
+    raise ValueError(f"a stored value of the unknown kind {tag}: written by a newer version?")
+
+
+def same_data(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    """Whether writing one over the other changes nothing; unlike in a query, ``1`` and ``1.0`` differ here."""
+    return _same(one, other)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Mapping):
+        return (
+            isinstance(other, Mapping)
+            and one.keys() == other.keys()
+            and all(_same(value, other[name]) for name, value in one.items())
+        )
+    if isinstance(one, list | tuple):
+        return (
+            isinstance(other, list | tuple)
+            and len(one) == len(other)
+            and all(_same(left, right) for left, right in zip(one, other, strict=True))
+        )
+    if isinstance(one, float):
+        return isinstance(other, float) and (one.hex() == other.hex() or (one != one and other != other))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int):
+        return isinstance(other, int) and one == other
+    return bool(one == other and isinstance(one, datetime) == isinstance(other, datetime))
