@@ -1,0 +1,253 @@
+"""Everything that an app declares, found and checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bff.errors import DeclarationError
+from bff.model.compounds import DictShape, ListShape, ModelShape, OptionalShape, UnionShape
+from bff.model.declared import kind_of, known_subclasses
+from bff.model.model_type import complete
+from bff.model.mutation import MutationDefinition, declared_mutations
+from bff.model.ref import RefShape
+from bff.model.shape import Shape
+from bff.model.view_model import ViewModel
+
+if TYPE_CHECKING:
+    from bff.model.domain_model import DomainModel
+    from bff.model.mediator import Mediator
+
+__all__ = ["Catalog"]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The declarations of one app, by name. Every forward reference in them is resolved."""
+
+    views: Mapping[str, type[ViewModel]]
+    models: Mapping[str, type[DomainModel]]
+    mediators: tuple[type[Mediator], ...]
+    mutations: Mapping[str, MutationDefinition]
+
+    @staticmethod
+    def of(
+        views: Iterable[type[ViewModel]], mediators: Iterable[type[Mediator]] = (), models: Iterable[type[DomainModel]] = ()
+    ) -> Catalog:
+        """The catalog of these declarations, and of the models that they lead to: those that stores read, that Refs and
+        parameters point to, that Mediators react to and make, and their subclasses (those that are local to a function
+        only beside their parent; name others in ``models``).
+
+        Raises DeclarationError where two things have one name or one collection, where a name is unknown, or where a view that is
+        linked to or returned is not among the views.
+        """
+        views, mediators, models = tuple(views), tuple(mediators), tuple(models)
+        _check_kinds(views, mediators, models)
+        names: dict[str, type] = {declared.__name__: declared for declared in (*models, *mediators, *views)}
+        for view in views:
+            view.__view__.resolve(names)
+        found = _models(views, mediators, models, names)
+        by_name = _unique(found, "DomainModel")
+        catalog = Catalog(
+            views={view.__view__.name: view for view in views},
+            models=by_name,
+            mediators=mediators,
+            mutations=_mutations((*found, *mediators), names),
+        )
+        _check_views(views)
+        _check_collections(views, found)
+        catalog._check_links()
+        catalog._check_mutations()
+        return catalog
+
+    def roots_of(self, model: type[DomainModel]) -> tuple[type[ViewModel], ...]:
+        """The views whose only root is a document of this class: their key is its id."""
+        return tuple(
+            view
+            for view in self.views.values()
+            if len(roots := view.__view__.store.__store__.roots) == 1 and issubclass(model, roots[0].model)
+        )
+
+    def _check_links(self) -> None:
+        listed = set(self.views.values())
+        for view in listed:
+            for field in view.__view__.fields.values():
+                if field.link is not None and field.link.view not in listed:
+                    raise DeclarationError(
+                        f"{view.__name__}.{field.name}",
+                        f"it links to {field.link.view.__name__}, which is not among the views; add it: App(views=[…])",
+                    )
+
+    def _check_mutations(self) -> None:
+        updates = {view.__view__.update_name: view for view in self.views.values() if view.__view__.has_setters}
+        listed = set(self.views.values())
+        for mutation in self.mutations.values():
+            where = f"{mutation.owner.__name__}.{mutation.attribute}"
+            if mutation.name in updates:
+                raise DeclarationError(
+                    where, f"{mutation.name} is what updates {updates[mutation.name].__name__}; give it a name="
+                )
+            view = mutation.returns
+            if kind_of(view) != "view":
+                continue
+            if view not in listed:
+                raise DeclarationError(where, f"it returns {view.__name__}, which is not among the views; add it: App(views=[…])")
+            answers = mutation.function.__annotations__.get("return") not in {None, "None"}
+            if (
+                kind_of(mutation.owner) == "document"
+                and not answers
+                and (
+                    not mutation.on_instance or view not in self.roots_of(mutation.owner)  # type: ignore[arg-type]
+                )
+            ):
+                raise DeclarationError(
+                    where,
+                    f"{view.__name__} is not keyed by a {mutation.owner.__name__}, so nothing tells which one to answer with; "
+                    f"return {view.__name__}.of(…) from the method, annotated -> {view.__name__}",
+                )
+
+
+def _check_kinds(views: tuple[Any, ...], mediators: tuple[Any, ...], models: tuple[Any, ...]) -> None:
+    for keyword, kind, what, given in (
+        ("views", "view", "ViewModel", views),
+        ("mediators", "mediator", "Mediator", mediators),
+        ("models", "document", "DomainModel", models),
+    ):
+        for one in given:
+            if kind_of(one) != kind:
+                raise DeclarationError(f"{keyword}=[…]", f"{one!r} is no {what} class")
+        for one in given:
+            if given.count(one) > 1:
+                raise DeclarationError(f"{keyword}=[…]", f"{one.__name__} is in it twice; remove one")
+        _unique(given, what)
+
+
+def _unique(declared: Iterable[Any], what: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one in declared:
+        name = one.__view__.name if kind_of(one) == "view" else one.__name__
+        if found.setdefault(name, one) is not one:
+            other = found[name]
+            raise DeclarationError(
+                name,
+                f"two {what} classes have this name, {_place(other)} and {_place(one)}; rename one",
+            )
+    return found
+
+
+def _place(declared: type) -> str:
+    return f"{declared.__module__}.{declared.__qualname__}"
+
+
+def _models(
+    views: Iterable[Any], mediators: Iterable[Any], models: Iterable[Any], names: Mapping[str, type]
+) -> list[type[DomainModel]]:
+    """Every model that the declarations lead to, each after what led to it."""
+    found: dict[type[DomainModel], None] = {}
+    waiting: list[Any] = list(models)
+    for view in views:
+        waiting += [reference.model for reference in view.__view__.store.__store__.references]
+        waiting += [model for field in view.__view__.fields.values() for model in _refs(field.codec.shape, set())]
+    for mediator in mediators:
+        definition = mediator.__mediator__
+        waiting += [declared.model for declared in (*definition.sources, *definition.sinks)]
+        waiting += _parameter_models(mediator, names)
+    while waiting:
+        model = waiting.pop(0)
+        if model in found:
+            continue
+        found[model] = None
+        definition = complete(model, names)
+        waiting += [target for field in definition.fields.values() for target in _refs(field.codec.shape, set())]
+        waiting += _parameter_models(model, names)
+        waiting += _children(model)
+    return list(found)
+
+
+def _children(model: type[DomainModel]) -> list[type[Any]]:
+    """The subclasses of a model, the latest of each name, without those that are local to a function which the model is not."""
+    scope = model.__qualname__.rpartition(".")[0]
+    beside = [
+        child
+        for child in known_subclasses(model)
+        if "<locals>" not in child.__qualname__ or child.__qualname__.rpartition(".")[0] == scope
+    ]
+    return list({child.__name__: child for child in beside}.values())
+
+
+def _parameter_models(owner: Any, names: Mapping[str, type]) -> Iterator[type[DomainModel]]:
+    for mutation in declared_mutations(owner, names):
+        for parameter in mutation.parameters:
+            if parameter.model is not None:
+                yield parameter.model
+            elif parameter.codec is not None:
+                yield from _refs(parameter.codec.shape, set())
+
+
+def _refs(shape: Shape, seen: set[Shape]) -> Iterator[type[DomainModel]]:
+    """The models that the values of a shape point to."""
+    if shape in seen:
+        return
+    seen.add(shape)
+    match shape:
+        case RefShape():
+            yield shape.model
+        case OptionalShape():
+            yield from _refs(shape.inner, seen)
+        case ListShape():
+            yield from _refs(shape.element, seen)
+        case DictShape():
+            yield from _refs(shape.value, seen)
+        case ModelShape():
+            for _, inner in shape.fields.values():
+                yield from _refs(inner, seen)
+        case UnionShape():
+            for member in shape.members:
+                yield from _refs(member, seen)
+
+
+def _mutations(owners: Iterable[Any], names: Mapping[str, type]) -> dict[str, MutationDefinition]:
+    found: dict[str, MutationDefinition] = {}
+    for owner in owners:
+        for definition in declared_mutations(owner, names):
+            other = found.setdefault(definition.name, definition)
+            # Subclasses have their parent's mutations, under the parent's name.
+            if (other.owner, other.attribute) != (definition.owner, definition.attribute):
+                raise DeclarationError(
+                    f"{definition.owner.__name__}.{definition.attribute}",
+                    f"{other.owner.__name__}.{other.attribute} is called {definition.name!r} too; give one a name=",
+                )
+    return found
+
+
+def _check_views(views: Iterable[type[ViewModel]]) -> None:
+    taken: dict[str, str] = {"node": "the query for any node"}
+    for view in views:
+        for name in (view.__view__.query_name, view.__view__.list_name):
+            if name in taken:
+                raise DeclarationError(
+                    view.__name__, f"its query {name!r} is that of {taken[name]} too; rename the view, or give it name="
+                )
+            taken[name] = view.__name__
+
+
+def _check_collections(views: Iterable[type[ViewModel]], models: Iterable[type[DomainModel]]) -> None:
+    roots: dict[str, type] = {}
+    for model in models:
+        base = next(cls for cls in reversed(model.__mro__) if hasattr(cls, "__collection__"))
+        if roots.setdefault(model.__collection__, base) is not base:
+            raise DeclarationError(
+                model.__name__,
+                f"the collection {model.__collection__!r} is that of {roots[model.__collection__].__name__} too; "
+                "rename it, or make one a subclass of the other",
+            )
+    taken: dict[str, type] = dict(roots)
+    for view in views:
+        collection = view.__view__.collection
+        if collection in taken:
+            raise DeclarationError(
+                view.__name__,
+                f"its collection {collection!r} is that of {taken[collection].__name__} too; give it another collection=",
+            )
+        taken[collection] = view

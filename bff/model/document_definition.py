@@ -1,0 +1,49 @@
+"""What a DomainModel class declares, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bff.model.codec import Codec
+from bff.model.mutation import MutationDefinition
+from bff.model.naming import Naming
+
+if TYPE_CHECKING:
+    from bff.model.domain_model import DomainModel
+
+__all__ = ["DocumentDefinition", "DocumentField"]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentField:
+    """One field of a document: ``hearing_aid_requested`` of a model, ``hearingAidRequested`` of its documents."""
+
+    name: str
+    document_name: str
+    annotation: Any
+    codec: Codec
+    required: bool
+
+
+@dataclass(frozen=True)
+class DocumentDefinition:
+    """A class of documents. ``fields`` are by Python name; the id is not among them: it is the document's own."""
+
+    name: str
+    collection: str
+    model: type[DomainModel]
+    naming: Naming
+    fields: Mapping[str, DocumentField]
+    declared_mutations: Callable[[], tuple[MutationDefinition, ...]] = field(repr=False)
+
+    @cached_property
+    def by_document_name(self) -> Mapping[str, DocumentField]:
+        return {declared.document_name: declared for declared in self.fields.values()}
+
+    @cached_property
+    def mutations(self) -> tuple[MutationDefinition, ...]:
+        """Its mutations, inherited ones included. Raises DeclarationError where an annotation is wrong or unknown."""
+        return self.declared_mutations()
