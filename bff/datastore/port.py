@@ -164,6 +164,13 @@ class Listening(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Changes]: ...
 
+    def nudge(self) -> None:
+        """Have it come soon to every timepoint that ``ping()`` has returned, also where nothing changes.
+
+        Without it, the resume point of a listener to which nothing happens may stand still for a while.
+        """
+        ...
+
 
 class Datastore(Protocol):
     """A document database. Opened and closed as an async context manager; one per event loop."""

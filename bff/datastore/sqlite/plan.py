@@ -1,0 +1,199 @@
+"""How a query is answered from the index: which entries are read, in which order, and what is left to Python.
+
+A filter becomes a disjunction of conjunctions, as in Firestore. A conjunction is answered from one range of entries, its
+*source*; the other equalities are looked up in the index for each entry; what remains is checked on the documents. The
+source is the one that stands in the order asked for, so that a limit ends the reading early, or else the smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import cast
+
+from bff.datastore.sqlite.index import ELEMENT, MAX_KEY_BYTES, WHOLE, clip
+from bff.errors import InvalidQuery
+from bff.matching import operand_key
+from bff.order_key import order_key
+from bff.query import PATH, RANGES, Compare, Cursor, Direction, Filter, Op, Or, Order, Query
+from bff.types import Value
+
+__all__ = ["MAX_DISJUNCTS", "Conjunction", "Source", "conjunctions", "plan"]
+
+MAX_DISJUNCTS = 30
+NULL = order_key(None)
+NAN = order_key(float("nan"))
+BOOLEANS = (order_key(False)[:1], order_key(True)[:1])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A range of the entries of one field. For ``PATH`` the bounds are of paths, otherwise of clipped keys."""
+
+    field: str
+    kind: int = WHOLE
+    low: bytes | None = None
+    high: bytes | None = None
+    include_low: bool = True
+    include_high: bool = True
+    without: tuple[bytes, ...] = ()
+
+    @property
+    def is_point(self) -> bool:
+        return self.field != PATH and self.low is not None and self.low == self.high
+
+    def above(self, low: bytes, include: bool) -> Source:
+        """Narrowed from below. A clipped bound is included: what was cut off decides, and the document has it."""
+        low, include = (low, include) if self.field == PATH or len(low) < MAX_KEY_BYTES else (clip(low), True)
+        if self.low is not None and (self.low, not self.include_low) >= (low, not include):
+            return self
+        return replace(self, low=low, include_low=include)
+
+    def below(self, high: bytes, include: bool) -> Source:
+        high, include = (high, include) if self.field == PATH or len(high) < MAX_KEY_BYTES else (clip(high), True)
+        if self.high is not None and (self.high, self.include_high) <= (high, include):
+            return self
+        return replace(self, high=high, include_high=include)
+
+    def between(self, low: bytes, high: bytes) -> Source:
+        return self.above(low, True).below(high, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Conjunction:
+    """One conjunction of a query, planned.
+
+    ``points`` are ranges of one key, which stand in the order of paths; ``ranges`` are the others. ``by`` is the first order
+    that the points leave open, and ``ordered`` the range that stands in that order (None: any point does). ``exact`` says
+    that the source's own order (its direction, then paths in the same) is the whole order, as long as no key was clipped.
+    """
+
+    points: tuple[Source, ...]
+    ranges: tuple[Source, ...]
+    paths: Source
+    by: Order
+    ordered: Source | None
+    exact: bool
+
+
+def conjunctions(where: Filter | None) -> list[tuple[Compare, ...]]:
+    """The disjunctive normal form, ``in`` and ``array-contains-any`` spelled out. Raises InvalidQuery over 30 of them."""
+    if where is None:
+        return [()]
+    if isinstance(where, Compare):
+        return [(compare,) for compare in _alternatives(where)]
+    parts = [conjunctions(part) for part in where.parts]
+    if isinstance(where, Or):
+        found = [conjunction for part in parts for conjunction in part]
+    else:
+        size = 1
+        for part in parts:
+            size *= max(len(part), 1)
+        if size > MAX_DISJUNCTS:
+            raise InvalidQuery(f"the filter comes to {size} alternatives, the limit is {MAX_DISJUNCTS}: ask for fewer values")
+        found = [tuple(compare for part in combination for compare in part) for combination in product(*parts)]
+    if len(found) > MAX_DISJUNCTS:
+        raise InvalidQuery(f"the filter comes to {len(found)} alternatives, the limit is {MAX_DISJUNCTS}: ask for fewer values")
+    return found
+
+
+def _alternatives(compare: Compare) -> list[Compare]:
+    if compare.op is Op.IN:
+        op = Op.EQ
+    elif compare.op is Op.ARRAY_CONTAINS_ANY:
+        op = Op.ARRAY_CONTAINS
+    else:
+        return [compare]
+    distinct = {operand_key(compare.field, value): value for value in cast("list[Value]", compare.operand)}
+    return [Compare(compare.field, op, value) for key, value in distinct.items() if key not in {NULL, NAN}]
+
+
+def plan(query: Query, conjunction: tuple[Compare, ...], orders: tuple[Order, ...]) -> Conjunction | None:
+    """How one conjunction is answered; None where it has no results, whatever the documents."""
+    points: list[Source] = []
+    fixed: dict[str, bytes] = {}
+    ranges: dict[str, Source] = {order.field: Source(order.field) for order in orders if order.field != PATH}
+    paths = Source(PATH)
+    for compare in conjunction:
+        if compare.field == PATH:
+            paths = _narrow_paths(paths, compare)
+        elif compare.op is Op.EQ or compare.op is Op.ARRAY_CONTAINS:
+            key = order_key(compare.operand)
+            if compare.op is Op.EQ:
+                fixed[compare.field] = key
+            points.append(Source(compare.field, WHOLE if compare.op is Op.EQ else ELEMENT, clip(key), clip(key)))
+        else:
+            narrowed = _narrow(ranges.get(compare.field, Source(compare.field)), compare)
+            if narrowed is None:
+                return None
+            ranges[compare.field] = narrowed
+    open_orders = [(index, order) for index, order in enumerate(orders) if order.field not in fixed]
+    index, by = open_orders[0]
+    if all(order.field in fixed for order in orders[:index]):
+        source = _within_cursors(paths if by.field == PATH else ranges[by.field], query, index, by, orders, fixed)
+        if by.field == PATH:
+            paths = source
+        else:
+            ranges[by.field] = source
+    rest = [order for _, order in open_orders[1:]]
+    exact = by.field == PATH or (len(rest) == 1 and rest[0].field == PATH and rest[0].direction is by.direction)
+    # A range of a field that an equality fixes adds nothing that the documents do not tell.
+    free = tuple(source for field, source in ranges.items() if field not in fixed)
+    ordered = ranges[by.field] if by.field != PATH else None if points else paths
+    return Conjunction(tuple(points), free, paths, by, ordered, exact)
+
+
+def _narrow_paths(paths: Source, compare: Compare) -> Source:
+    if compare.op is Op.NOT_IN or compare.op is Op.NE:
+        return paths
+    key = operand_key(PATH, compare.operand)
+    if compare.op is Op.EQ:
+        return paths.between(key, key)
+    return _bounded(paths, compare.op, key)
+
+
+def _bounded(source: Source, op: Op, key: bytes) -> Source:
+    if op in {Op.GT, Op.GE}:
+        return source.above(key, op is Op.GE)
+    return source.below(key, op is Op.LE)
+
+
+def _narrow(source: Source, compare: Compare) -> Source | None:
+    if compare.op in RANGES:
+        key = order_key(compare.operand)
+        if key == NAN:
+            return None
+        low, high = BOOLEANS if key[:1] in BOOLEANS else (key[:1], key[:1])
+        return _bounded(source.above(low, True).below(bytes([high[0] + 1]), False), compare.op, key)
+    values = cast("list[Value]", compare.operand) if compare.op is Op.NOT_IN else [compare.operand]
+    keys = [order_key(value) for value in values]
+    if compare.op is Op.NOT_IN and NULL in keys:
+        return None
+    refused = tuple(key for key in keys if len(key) < MAX_KEY_BYTES and not (compare.op is Op.NOT_IN and key == NAN))
+    return replace(source.above(NULL, False), without=source.without + refused)
+
+
+def _within_cursors(
+    source: Source, query: Query, index: int, by: Order, orders: tuple[Order, ...], fixed: dict[str, bytes]
+) -> Source:
+    """Narrowed to what the cursors leave of the order at ``index``, if all orders before it are at the cursor's values."""
+
+    def bound(cursor: Cursor | None) -> tuple[bytes, bool] | None:
+        if cursor is None or len(cursor.values) <= index:
+            return None
+        if any(operand_key(orders[at].field, cursor.values[at]) != fixed.get(orders[at].field) for at in range(index)):
+            return None
+        is_last = len(cursor.values) == index + 1
+        return operand_key(by.field, cursor.values[index]), cursor.inclusive or not is_last
+
+    ascending = by.direction is Direction.ASCENDING
+    for found, from_below in ((bound(query.start), ascending), (bound(query.end), not ascending)):
+        if found is not None:
+            source = source.above(*found) if from_below else source.below(*found)
+    return source
+
+
+def others(points: Iterable[Source], source: Source) -> list[Source]:
+    """The points that are still to be looked up for each entry of the source."""
+    return [point for point in points if point is not source]
