@@ -1,0 +1,115 @@
+"""Reads of a Firestore database at one timepoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bff.datastore.firestore.connection import Connection
+from bff.datastore.firestore.in_flight import InFlight
+from bff.datastore.firestore.protos import BatchGetDocumentsRequest, Message
+from bff.datastore.firestore.queries import flipped, last_of, query_request, scans_keys_down
+from bff.datastore.firestore.wire import decode_document, timepoint, timestamp
+from bff.document import Document
+from bff.errors import InvalidQuery
+from bff.query import PATH, Query
+from bff.storable import check_path
+from bff.types import Timepoint
+
+__all__ = ["FirestoreSnapshot"]
+
+BATCH = 1000
+DESCENDING_KEYS = "descending key scans"
+
+
+class FirestoreSnapshot:
+    """Reads that are all true at one timepoint.
+
+    The first read is of the newest state, and the time that Firestore says it is true for becomes the ``read_time`` of every
+    other: neither locks nor a transaction, and no call spent on opening one. (Read-only transactions were tried on the emulator:
+    they read whatever is newest.)
+    """
+
+    def __init__(self, connection: Connection, in_flight: InFlight) -> None:
+        self._connection = connection
+        self._in_flight = in_flight
+        self._timepoint: Timepoint | None = None
+        self._first_read = asyncio.Lock()
+
+    @property
+    def timepoint(self) -> Timepoint:
+        if self._timepoint is None:
+            raise RuntimeError("the timepoint of a snapshot is known after its first read")
+        return self._timepoint
+
+    async def get(self, paths: Sequence[str]) -> list[Document]:
+        wanted = [check_path(path) for path in dict.fromkeys(paths)]
+        names = self._connection.names
+        found: dict[str, Document] = {}
+        for start in range(0, len(wanted), BATCH):
+            request = BatchGetDocumentsRequest(database=names.database)
+            request.documents.extend(map(names.full, wanted[start : start + BATCH]))
+            for document in await self._read(self._connection.batch_get, request, self._decode_get):
+                found[document.path] = document
+        return [found[path] for path in paths]
+
+    async def query(self, query: Query) -> list[Document]:
+        try:
+            return await self._query(query)
+        except InvalidQuery as error:
+            if not (scans_keys_down(query) and DESCENDING_KEYS in str(error)):
+                raise
+        return await self._query_upwards(query)
+
+    async def _query(self, query: Query, *, names_only: bool = False) -> list[Document]:
+        request = query_request(query, self._connection.names)
+        if names_only:
+            request.structured_query.select.fields.add().field_path = PATH
+        return await self._read(self._connection.run_query, request, self._decode_query)
+
+    async def _query_upwards(self, query: Query) -> list[Document]:
+        """What Firestore does not do: read every path upwards, and then only the documents at the end of them."""
+        if query.limit is None:
+            return last_of(await self._query(flipped(query)), query)
+        paths = [document.path for document in await self._query(flipped(query), names_only=True)]
+        return await self.get(last_of(paths, query))
+
+    async def _read(
+        self, call: Callable[..., Any], request: Message, decode: Callable[[Message], Document | None]
+    ) -> list[Document]:
+        if self._timepoint is None:
+            # Of several first reads at once, one decides the timepoint and the others wait for it.
+            async with self._first_read:
+                if self._timepoint is None:
+                    found = await self._read_newest(call, request, decode)
+                    if not await self._doubtful(found):
+                        return found
+        request.read_time.CopyFrom(timestamp(self.timepoint))
+        return [one for one in await self._connection.read(call, request, decode) if one is not None]
+
+    async def _doubtful(self, found: Sequence[Document]) -> bool:
+        """Whether what was read as the newest state is to be read again at its timepoint: so it may be on the emulator."""
+        if self._connection.address.emulator is None:
+            return False
+        return await self._in_flight.settle(self.timepoint, (document.update_time for document in found))
+
+    async def _read_newest(
+        self, call: Callable[..., Any], request: Message, decode: Callable[[Message], Document | None]
+    ) -> list[Document]:
+        def decode_timed(response: Message) -> tuple[Timepoint, Document | None]:
+            return timepoint(response.read_time), decode(response)
+
+        found = await self._connection.read(call, request, decode_timed)
+        # Read times may rise in the course of a response; what came before is guaranteed not to have changed until then.
+        self._timepoint = max(moment for moment, _ in found)
+        return [document for _, document in found if document is not None]
+
+    def _decode_get(self, response: Message) -> Document | None:
+        names = self._connection.names
+        if response.HasField("found"):
+            return decode_document(response.found, names)
+        return Document(names.path(response.missing), None) if response.missing else None
+
+    def _decode_query(self, response: Message) -> Document | None:
+        return decode_document(response.document, self._connection.names) if response.HasField("document") else None
