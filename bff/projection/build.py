@@ -1,0 +1,148 @@
+"""One build of a view: everything read at one timepoint, fields evaluated that need to be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bff.datastore.port import Datastore
+from bff.document import Document
+from bff.errors import BuildError
+from bff.model.evaluation import evaluate
+from bff.model.view_model import ViewModel
+from bff.projection.dependencies import Dependencies
+from bff.projection.loading import Loading, load
+from bff.projection.metadata import Metadata
+from bff.projection.stored_view import StoredView, metadata_path, view_path
+from bff.types import Timepoint, Value
+
+__all__ = ["Build", "Evaluated", "memory_key", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Which references each field read, and what those held: by this a later build knows which fields it can take over."""
+
+    reads: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A view as it is at ``timepoint``, beside what is stored of it at that timepoint.
+
+    ``content`` is the document without its version, or None where a root does not exist. Where ``error`` is not None there is no
+    new content, and ``dependencies`` are what was read until it failed.
+    """
+
+    view: type[ViewModel]
+    key: str
+    timepoint: Timepoint
+    root_paths: tuple[str, ...]
+    metadata: Metadata | None
+    stored: Mapping[str, Value] | None
+    dependencies: Dependencies
+    content: Mapping[str, Value] | None
+    evaluated: Evaluated
+    error: Exception | None = None
+
+    def failed(self, error: Exception) -> Build:
+        return replace(self, content=None, error=error)
+
+    def as_stored(self) -> StoredView:
+        """The view as it was stored when this build began; of a view that never was, the absence as of now."""
+        version = self.timepoint if self.metadata is None else self.metadata.version
+        if self.stored is not None:
+            stored_version = self.stored.get("version")
+            version = stored_version if isinstance(stored_version, int) else version
+        return StoredView(self.view.__view__.name, self.key, version, self.stored)
+
+
+async def prepare(
+    datastore: Datastore, view: type[ViewModel], keys: Sequence[str], memory: Mapping[str, Evaluated] | None = None
+) -> list[Build]:
+    """Build these keys from one snapshot, in one round of reads per level for all of them.
+
+    ``memory`` holds, by ``memory_key``, what is newer than what the metadata says of the stored content.
+    Raises DatastoreUnavailable; whatever goes wrong for one key only is its build's ``error``.
+    """
+    definition = view.__view__
+    loadings = [Loading(view, key) for key in keys]
+    paths: dict[str, None] = {}
+    for loading in loadings:
+        own = (view_path(definition.collection, loading.key), metadata_path(definition.name, loading.key), *loading.root_paths)
+        paths.update(dict.fromkeys(own))
+    async with datastore.snapshot() as snapshot:
+        known = {document.path: document for document in await snapshot.get(list(paths))}
+        await load(loadings, snapshot, known)
+        timepoint = snapshot.timepoint
+    builds = []
+    for loading in loadings:
+        builds.append(_build(loading, timepoint, known, memory or {}))
+        # Getters are the user's code: between two views the event loop has its turn.
+        await asyncio.sleep(0)
+    return builds
+
+
+def memory_key(metadata: Metadata) -> str:
+    return f"{metadata.path}@{metadata.built_at}"
+
+
+def _build(loading: Loading, timepoint: Timepoint, known: Mapping[str, Document], memory: Mapping[str, Evaluated]) -> Build:
+    definition = loading.view.__view__
+    metadata = Metadata.from_document(known[metadata_path(definition.name, loading.key)])
+    stored = known[view_path(definition.collection, loading.key)].data
+    before = _evaluated_before(metadata, memory)
+    build = Build(
+        loading.view,
+        loading.key,
+        timepoint,
+        loading.root_paths,
+        metadata,
+        stored,
+        loading.dependencies,
+        None,
+        before,
+        loading.error,
+    )
+    if build.error is not None or loading.absent:
+        return build
+    reuse = {} if metadata is None or stored is None else _reusable(loading, metadata, stored, before)
+    try:
+        results = evaluate(loading.view, loading.key, definition.store(loading.values), reuse)
+    except Exception as error:
+        return replace(build, error=_as_build_error(loading, error))
+    content: dict[str, Value] = {definition.fields[name].document_name: result.value for name, result in results.items()}
+    content["id"] = loading.key
+    reads = {name: tuple(sorted(result.reads)) for name, result in results.items()}
+    return replace(build, content=content, evaluated=Evaluated(reads, loading.inputs))
+
+
+def _evaluated_before(metadata: Metadata | None, memory: Mapping[str, Evaluated]) -> Evaluated:
+    if metadata is None:
+        return Evaluated({}, {})
+    return memory.get(memory_key(metadata)) or Evaluated(metadata.reads, metadata.inputs)
+
+
+def _reusable(
+    loading: Loading, metadata: Metadata, stored: Mapping[str, Value], before: Evaluated
+) -> dict[str, tuple[Value, frozenset[str]]]:
+    """The fields whose stored values still hold: nothing that they read has changed, and the code is the same."""
+    definition = loading.view.__view__
+    if metadata.definition != definition.definition_hash:
+        return {}
+    same = {name for name, digest in loading.inputs.items() if before.inputs.get(name) == digest}
+    return {
+        name: (stored[definition.fields[name].document_name], frozenset(reads))
+        for name, reads in before.reads.items()
+        if name in definition.fields and definition.fields[name].document_name in stored and same.issuperset(reads)
+    }
+
+
+def _as_build_error(loading: Loading, error: Exception) -> Exception:
+    if isinstance(error, BuildError):
+        return error
+    wrapped = BuildError(f"{loading.view.__view__.name} {loading.key!r}: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

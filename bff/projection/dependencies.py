@@ -1,0 +1,84 @@
+"""What a build has read: documents, present or absent, and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from bff.document import Document
+from bff.matching import run
+from bff.projection.tokens import Shape, indexable, query_tokens
+from bff.query import PATH, Cursor, Query
+from bff.types import Timepoint, Value
+from bff.values import field_value
+
+__all__ = ["Dependencies", "QueryRead", "results_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRead:
+    """A query that was read. ``boundary`` is the position of its last result where its limit was reached: what comes after that
+    is not read. ``results`` are the paths found and their update times, known only to the build that read them.
+    """
+
+    query: Query
+    boundary: tuple[Value, ...] | None = None
+    results: tuple[tuple[str, Timepoint], ...] = field(default=(), compare=False)
+
+    @classmethod
+    def of(cls, query: Query, found: Sequence[Document]) -> QueryRead:
+        boundary = None
+        if query.limit is not None and len(found) >= query.limit:
+            boundary = tuple(_order_value(found[-1], order.field) for order in query.full_order())
+        return cls(query, boundary, results_of(found))
+
+    def reads(self, document: Document) -> bool:
+        """Whether the document, as it is now, is among what the query asks for."""
+        if not document.exists or not self.query.selects(document):
+            return False
+        query = self.query
+        if query.limit is not None:
+            end = query.end if self.boundary is None else Cursor(self.boundary, inclusive=True)
+            query = replace(query, limit=None, end=end)
+        return bool(run(query, [document]))
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """``documents`` maps the path of each document read to its update time, 0 where it is absent.
+
+    A document that was found by a query is one of them, so that its old state needs no token.
+    """
+
+    documents: Mapping[str, Timepoint]
+    queries: tuple[QueryRead, ...] = ()
+
+    def keys(self) -> list[str]:
+        """What it is found by: the paths and the query tokens, sorted."""
+        return sorted({*map(indexable, self.documents), *(token for read in self.queries for token in query_tokens(read.query))})
+
+    def shapes(self) -> set[Shape]:
+        return {shape for read in self.queries for shape in query_tokens(read.query).values()}
+
+    def absent(self) -> tuple[str, ...]:
+        return tuple(sorted(path for path, update_time in self.documents.items() if not update_time))
+
+    def long_paths(self) -> tuple[str, ...]:
+        """The paths that ``keys`` cannot hold as they are."""
+        return tuple(sorted(path for path in self.documents if indexable(path) != path))
+
+    def touched_by(self, document: Document) -> bool:
+        """Whether a change that left the document in this state changes anything that was read."""
+        return document.path in self.documents or any(read.reads(document) for read in self.queries)
+
+
+def results_of(found: Sequence[Document]) -> tuple[tuple[str, Timepoint], ...]:
+    return tuple((document.path, document.update_time) for document in found)
+
+
+def _order_value(document: Document, field: str) -> Value:
+    if field == PATH:
+        return document.path
+    assert document.data is not None
+    return cast(Value, field_value(document.data, field))

@@ -1,0 +1,224 @@
+"""Follows documents and works off what their changes concern, with a memory of how far it has come.
+
+What a projector and a mediator have in common: a listener, a queue, workers, failures that are tried again, and a checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Protocol
+
+from bff.datastore.port import Changes, Datastore, Listening, ResumePoint, Target
+from bff.document import Document
+from bff.errors import BFFError, Conflict, DatastoreUnavailable, OutcomeUnknown
+from bff.projection.checkpoint import Checkpoint
+from bff.projection.dirty_keys import Batch, DirtyKeys, Item
+from bff.projection.failures import Failures
+from bff.projection.progress import Progress
+from bff.supervisor import Backoff, Supervisor
+from bff.types import Timepoint
+
+__all__ = ["Follower", "Subject"]
+
+logger = logging.getLogger(__name__)
+
+IDLE_SAVE_SECONDS = 300.0
+CLOSING_SECONDS = 5.0
+NUDGE_SECONDS = 1.0
+
+
+class Subject(Protocol):
+    """What is done about the documents that are followed. Everything here may raise DatastoreUnavailable, and is done again."""
+
+    async def begin(self) -> None:
+        """Called once, before the first change comes."""
+        ...
+
+    def seen(self, documents: Sequence[Document]) -> None:
+        """These were delivered; called before ``concerned``."""
+        ...
+
+    def concerned(self, documents: Sequence[Document]) -> AsyncIterator[Item]:
+        """What is to be worked off because these documents changed."""
+        ...
+
+    def missing(self) -> AsyncIterator[Item]:
+        """What is to be worked off because documents are gone that were there: deletions that nobody was told of."""
+        ...
+
+    async def work(self, batch: Batch) -> None:
+        """Work off a batch, from what is stored now. What fails for good is recorded as a failure, not raised."""
+        ...
+
+    async def note(self) -> None:
+        """Called now and then, and at the end: write down what can wait."""
+        ...
+
+
+class Follower:
+    """Runs a subject until it is closed. ``dirty``, ``failures`` and ``progress`` say how it is doing."""
+
+    def __init__(
+        self,
+        datastore: Datastore,
+        name: str,
+        collections: Iterable[str],
+        subject: Subject,
+        *,
+        beside: Iterable[str] = (),
+        concurrency: int = 4,
+        batch: int = 16,
+        max_waiting: int = 10_000,
+        save_seconds: float = 1.0,
+        retry: Backoff | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """``beside`` are collections that the subject sees, and that are nobody's concern."""
+        self.name = name
+        self.dirty = DirtyKeys(max_waiting, self._on_done)
+        self.failures = Failures(retry)
+        self.progress = Progress(self.dirty)
+        self._backoff = backoff or Backoff(first=0.1, limit=10.0)
+        self.supervisor = Supervisor(name, backoff=self._backoff)
+        self._datastore = datastore
+        self._subject = subject
+        self._collections = frozenset(collections)
+        self._targets = [Target(collection) for collection in sorted({*self._collections, *beside})]
+        self._concurrency = concurrency
+        self._batch = batch
+        self._save_seconds = save_seconds
+        self._checkpoint = Checkpoint(datastore, name, self._collections)
+        self._begun = False
+        self._position: ResumePoint | None = None
+        self._resending = False
+        self._news = False
+        self._listening: Listening | None = None
+
+    def start(self) -> None:
+        self.supervisor.start("follow", self._follow)
+        for number in range(1, self._concurrency + 1):
+            self.supervisor.start(f"work {number}", partial(self._work, f"work {number}"))
+        self.supervisor.start("retry", self._retry)
+        self.supervisor.start("save", self._save)
+
+    async def close(self) -> None:
+        await self.supervisor.close()
+        # What is not saved now is done again at the next start: a datastore that is gone must not hold up the end.
+        try:
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self._subject.note()
+                await self._save_checkpoint()
+        except (BFFError, TimeoutError) as failed:
+            logger.warning("%s: could not save where it has come to: %s", self.name, failed)
+
+    async def wait_for(self, timepoint: Timepoint) -> Timepoint:
+        """Wait until every change up to the timepoint is worked off. The as-of timepoint then."""
+        while self.progress.as_of < timepoint:
+            if self._listening is not None:
+                # In a datastore where nothing happens, nobody would say how late it is. Again, since a listener may be a new one.
+                self._listening.nudge()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NUDGE_SECONDS):
+                    await self.progress.wait_for(timepoint)
+        return self.progress.as_of
+
+    async def add(self, item: Item) -> None:
+        """Have it worked off, once there is room in the queue."""
+        await self.dirty.room()
+        self.dirty.add(*item)
+
+    async def _follow(self) -> None:
+        if not self._begun:
+            self._position = await self._checkpoint.load()
+            self.progress.begin(self._position)
+            await self._subject.begin()
+            self._begun = True
+        self._resending = False
+        async with self._datastore.listen(self._targets, self._position) as listening:
+            self._listening = listening
+            async for changes in listening:
+                await self._process(changes)
+                self.supervisor.healthy("follow")
+        raise DatastoreUnavailable("the listener ended")
+
+    async def _process(self, changes: Changes) -> None:
+        if changes.reset:
+            self._resending = True
+        documents = [one for one in changes.documents if not self._is_old(one)]
+        self._subject.seen(documents)
+        documents = [one for one in documents if one.collection in self._collections]
+        if documents:
+            async for item in self._subject.concerned(documents):
+                await self.add(item)
+        if changes.resume is None:
+            return
+        if self._resending:
+            async for item in self._subject.missing():
+                await self.add(item)
+        self._news = self._news or self._resending or bool(documents)
+        self._resending = False
+        self._position = changes.resume
+        self.progress.seen(changes.resume)
+
+    def _is_old(self, document: Document) -> bool:
+        """Within a resend: it has not changed since what was worked off."""
+        return self._resending and document.exists and document.update_time <= self.progress.as_of
+
+    async def _work(self, name: str) -> None:
+        while True:
+            batch = await self.dirty.take(self._batch)
+            await self._work_off(batch)
+            self.dirty.done(batch)
+            self.supervisor.healthy(name)
+
+    async def _work_off(self, batch: Batch) -> None:
+        """Until it is done: what is in a worker's hands keeps the checkpoint where it is."""
+        failures = 0
+        while True:
+            try:
+                await self._subject.work(batch)
+                return
+            except (DatastoreUnavailable, OutcomeUnknown, Conflict) as error:
+                failures += 1
+                logger.warning("%s: %s: %s; trying again", self.name, batch[0], error)
+                await asyncio.sleep(self._backoff.delay(failures))
+            except Exception as error:
+                group, keys = batch
+                if len(keys) > 1:
+                    for key in keys:
+                        await self._work_off((group, (key,)))
+                    return
+                # The subject could not even note its failure. It is seen, and tried again, for as long as this process lives.
+                for key in keys:
+                    logger.exception("%s: %s %r", self.name, group, key)
+                    self.failures.failed(group, key, f"{type(error).__name__}: {error}")
+                return
+
+    async def _retry(self) -> None:
+        while True:
+            await self.add(await self.failures.due())
+
+    async def _save(self) -> None:
+        loop = asyncio.get_running_loop()
+        saved = loop.time()
+        while True:
+            await asyncio.sleep(self._save_seconds)
+            await self._subject.note()
+            # Saving is itself a write that moves the listener: without news, once in a while is enough.
+            if self._news or loop.time() - saved > IDLE_SAVE_SECONDS:
+                self._news = False
+                saved = loop.time()
+                await self._save_checkpoint()
+            self.supervisor.healthy("save")
+
+    async def _save_checkpoint(self) -> None:
+        point = self.progress.written
+        if point is not None and point != self._checkpoint.saved:
+            await self._checkpoint.save(point)
+
+    def _on_done(self) -> None:
+        self.progress.advance()

@@ -1,0 +1,83 @@
+"""What a mediator has handled: one document for each that it reacts to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from bff.document import MAX_ID_BYTES, Document, join_path
+from bff.types import Timepoint, Value
+from bff.values import dump_document, load_document
+
+__all__ = ["MEDIATORS", "Handled", "What", "handled_path"]
+
+MEDIATORS = "_bff_mediators"
+
+What = Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """``seen`` is the update time of the document's version that was handled last, 0 where none was yet, because it fails.
+
+    ``data`` is that version, kept for triggers that want to know what was deleted. ``own`` says that the handler changed the
+    document itself: the version of the time at which this was ``written`` is its own.
+    """
+
+    mediator: str
+    path: str
+    seen: Timepoint
+    data: Mapping[str, Value] | None = None
+    error: str | None = None
+    attempts: int = 0
+    own: bool = False
+    written: Timepoint = 0
+
+    @classmethod
+    def from_document(cls, document: Document) -> Handled | None:
+        if document.data is None:
+            return None
+        stored = cast("Mapping[str, Any]", document.data)
+        data = stored.get("data")
+        return cls(
+            stored["mediator"],
+            stored["path"],
+            stored["seen"],
+            None if data is None else load_document(data),
+            stored.get("error"),
+            stored.get("attempts", 0),
+            stored.get("own", False),
+            document.update_time,
+        )
+
+    def to_data(self) -> dict[str, Value]:
+        stored: dict[str, Value] = {"mediator": self.mediator, "path": self.path, "seen": self.seen}
+        if self.data is not None:
+            stored["data"] = dump_document(self.data)
+        if self.own:
+            stored["own"] = True
+        if self.error is not None:
+            stored |= {"failing": True, "error": self.error, "attempts": self.attempts}
+        return stored
+
+
+def what_happened(document: Document, before: Handled | None) -> What | None:
+    """What the document's present state is to a mediator that has handled it as far as that; None: nothing new."""
+    known = before is not None and before.seen > 0
+    if not document.exists:
+        return "delete" if known else None
+    if before is None or not known:
+        return "create"
+    if before.own and document.update_time == before.written:
+        return None
+    return "update" if document.update_time > before.seen else None
+
+
+def handled_path(mediator: str, path: str) -> str:
+    """``_bff_mediators/MeetingRoom:tickets%2Ft1``."""
+    id = f"{mediator}:{path.replace('%', '%25').replace('/', '%2F')}"
+    if len(id.encode()) > MAX_ID_BYTES:
+        id = f"{mediator}:~{hashlib.sha256(path.encode()).hexdigest()}"
+    return join_path(MEDIATORS, id)

@@ -1,0 +1,212 @@
+"""Loads what stores refer to, level by level, each level in one read for every view that is loaded with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from bff.datastore.port import Reader
+from bff.document import Document
+from bff.errors import BuildError, DatastoreUnavailable, OutcomeUnknown
+from bff.model.domain_model import DomainModel
+from bff.model.find import Find
+from bff.model.ref import Ref
+from bff.model.store import NotLoaded, ReferenceDefinition, Store
+from bff.model.view_model import ViewModel
+from bff.projection.dependencies import Dependencies, QueryRead
+from bff.projection.together import together
+from bff.query import Query
+from bff.types import Timepoint
+
+__all__ = ["Loading", "load"]
+
+Paths = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one reference needs: these documents, or the results of this query."""
+
+    reference: ReferenceDefinition
+    paths: tuple[str, ...] = ()
+    query: Query | None = None
+
+
+class Loading:
+    """One view's store while it is loaded; afterwards ``values`` and ``dependencies``, or ``error``.
+
+    ``absent`` says that a root does not exist: nothing else is loaded then. An ``of`` or a ``where`` that fails because a
+    document it goes through does not exist gives None, or no documents.
+    """
+
+    def __init__(self, view: type[ViewModel], key: str) -> None:
+        self.view = view
+        self.key = key
+        self.values: dict[str, Any] = {}
+        self.inputs: dict[str, str] = {}
+        self.error: Exception | None = None
+        self.absent = False
+        self._documents: dict[str, Timepoint] = {}
+        self._queries: list[QueryRead] = []
+        self._levels = 0
+        definition = view.__view__
+        store = definition.store.__store__
+        self._store: type[Store] = definition.store
+        self._max_depth = definition.max_depth
+        self._pending: dict[str, ReferenceDefinition] = {one.name: one for one in store.references}
+        self._roots = dict(zip((root.name for root in store.roots), definition.root_paths(key), strict=True))
+
+    @property
+    def root_paths(self) -> tuple[str, ...]:
+        return tuple(self._roots.values())
+
+    @property
+    def dependencies(self) -> Dependencies:
+        return Dependencies(dict(self._documents), tuple(self._queries))
+
+    def wanted(self) -> list[Wanted]:
+        """What the next level reads; nothing when all is loaded."""
+        if self.error is not None or self.absent or not self._pending:
+            return []
+        try:
+            wanted = self._level()
+            if wanted:
+                self._levels += 1
+                if self._levels > self._max_depth:
+                    names = ", ".join(one.reference.name for one in wanted)
+                    raise BuildError(f"{self._where}: {names}: deeper than {self._max_depth} levels of references (max_depth)")
+            elif self._pending:
+                raise BuildError(f"{self._where}: {', '.join(self._pending)}: these references wait for each other")
+        except Exception as error:
+            self.error = error
+            return []
+        return wanted
+
+    def supply(self, one: Wanted, found: Sequence[Document] | Exception) -> None:
+        """What was read for a reference: its documents in order, or the query's results, or why it could not be."""
+        if isinstance(found, Exception):
+            self.error = self.error or found
+            return
+        reference = one.reference
+        self._pending.pop(reference.name, None)
+        if one.query is not None:
+            self._queries.append(QueryRead.of(one.query, found))
+        for document in found:
+            self._documents[document.path] = document.update_time if document.exists else 0
+        try:
+            models = [self._model(reference, document) for document in found]
+        except Exception as error:
+            self.error = self.error or error
+            return
+        present = [model for model in models if model is not None]
+        self.values[reference.name] = present if reference.many else next(iter(models), None)
+        self.inputs[reference.name] = _digest(found)
+        if reference.is_root and not present:
+            self.absent = True
+
+    @property
+    def _where(self) -> str:
+        return f"{self.view.__view__.name} {self.key!r}"
+
+    def _level(self) -> list[Wanted]:
+        if not self._levels:
+            return [Wanted(one, (self._roots[one.name],)) for one in self._pending.values() if one.is_root]
+        wanted = []
+        for reference in self._pending.values():
+            try:
+                wanted.append(self._ask(reference))
+            except NotLoaded:
+                continue
+        return wanted
+
+    def _ask(self, reference: ReferenceDefinition) -> Wanted:
+        """Evaluate the ``of`` or ``where`` of a reference. Raises NotLoaded where it needs one that is still to come."""
+        through: set[str] = set()
+        store = self._store(self.values, through.add)
+        try:
+            if reference.where is not None:
+                return Wanted(reference, query=_query(reference, reference.where(store)))
+            assert reference.of is not None
+            return Wanted(reference, tuple(_paths(reference.of(store))))
+        except NotLoaded:
+            raise
+        except Exception as error:
+            if isinstance(error, AttributeError | TypeError) and any(self.values.get(name, self) is None for name in through):
+                return Wanted(reference)
+            lambda_ = "where" if reference.where is not None else "of"
+            raise BuildError(
+                f"{self._where}: the {lambda_} of {self._store.__name__}.{reference.name} raised {type(error).__name__}: {error}"
+            ) from error
+
+    def _model(self, reference: ReferenceDefinition, document: Document) -> DomainModel | None:
+        """The document as the model; None where there is none, or it is another subclass than was asked for."""
+        if not reference.model.holds(document):
+            return None
+        try:
+            return reference.model.from_document(document)
+        except Exception as error:
+            raise BuildError(f"{self._where}: {document.path} cannot be read as {reference.model.__name__}: {error}") from error
+
+
+async def load(loadings: Iterable[Loading], reader: Reader, known: Mapping[str, Document] | None = None) -> None:
+    """Load these to their end: one ``get`` a level, with the level's queries beside it. ``known`` documents are not read again.
+
+    What goes wrong for one of them is its ``error``. Raises DatastoreUnavailable, which goes wrong for all.
+    """
+    loadings = list(loadings)
+    documents: dict[str, Document] = dict(known or {})
+    while True:
+        level = [(loading, one) for loading in loadings for one in loading.wanted()]
+        if not level:
+            return
+        paths = list(dict.fromkeys(path for _, one in level for path in one.paths if path not in documents))
+        asked = [(loading, one, one.query) for loading, one in level if one.query is not None]
+        got, *results = await together(_get(reader, paths), *(_results(reader, query) for _, _, query in asked))
+        assert not isinstance(got, Exception)
+        documents.update((document.path, document) for document in got)
+        for (loading, one, _), found in zip(asked, results, strict=True):
+            loading.supply(one, found)
+            if not isinstance(found, Exception):
+                documents.update((document.path, document) for document in found)
+        for loading, one in level:
+            if one.query is None:
+                loading.supply(one, [documents[path] for path in one.paths])
+
+
+async def _get(reader: Reader, paths: Sequence[str]) -> list[Document] | Exception:
+    return await reader.get(paths) if paths else []
+
+
+async def _results(reader: Reader, query: Query) -> list[Document] | Exception:
+    try:
+        return await reader.query(query)
+    except (DatastoreUnavailable, OutcomeUnknown):
+        raise
+    except Exception as error:
+        return error
+
+
+def _query(reference: ReferenceDefinition, asked: Any) -> Query:
+    find = asked if isinstance(asked, Find) else reference.model.where(asked)
+    query = find.to_query()
+    return query if reference.many or query.limit is not None else replace(query, limit=1)
+
+
+def _paths(asked: Any) -> Paths:
+    if asked is None:
+        return []
+    if isinstance(asked, Ref | DomainModel):
+        return [asked.path]
+    if isinstance(asked, str | bytes) or not isinstance(asked, Iterable):
+        raise TypeError(f"expected a Ref, a document, None or a list of them, got {type(asked).__name__}")
+    return [path for one in asked for path in _paths(one)]
+
+
+def _digest(documents: Sequence[Document]) -> str:
+    """Equal as long as the documents are the same ones in the same state."""
+    digest = blake2b(digest_size=16)
+    for document in documents:
+        digest.update(f"{document.path}\x00{document.update_time if document.exists else 0}\x00".encode())
+    return digest.hexdigest()

@@ -1,0 +1,41 @@
+"""Long queries, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from bff.datastore.port import Datastore
+from bff.document import Document
+from bff.projection.metadata import Metadata
+from bff.projection.stored_view import METADATA
+from bff.query import PATH, And, Compare, Cursor, Filter, Op, Order, Query
+
+__all__ = ["metadata_pages", "pages", "with_prefix"]
+
+PAGE = 300
+
+
+async def pages(datastore: Datastore, query: Query, size: int = PAGE) -> AsyncIterator[list[Document]]:
+    """The results by path, each page at its own time, so that no snapshot stays open for as long as all of them take."""
+    query = replace(query, order_by=(Order(PATH),), limit=size)
+    while True:
+        async with datastore.snapshot() as snapshot:
+            documents = await snapshot.query(query)
+        if documents:
+            yield documents
+        if len(documents) < size:
+            return
+        query = replace(query, start=Cursor((documents[-1].path,)))
+
+
+async def metadata_pages(datastore: Datastore, where: Filter | None, size: int = PAGE) -> AsyncIterator[list[Metadata]]:
+    """What `_bff_views` holds."""
+    async for documents in pages(datastore, Query(METADATA, where), size):
+        yield [metadata for document in documents if (metadata := Metadata.from_document(document)) is not None]
+
+
+def with_prefix(collection: str, name: str) -> Filter:
+    """The documents whose ids begin with ``name:``."""
+    # ';' is the character after ':'.
+    return And((Compare(PATH, Op.GE, f"{collection}/{name}:"), Compare(PATH, Op.LT, f"{collection}/{name};")))

@@ -1,0 +1,208 @@
+"""Turns changes of domain documents into view documents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import TracebackType
+
+from bff.datastore.port import Datastore
+from bff.document import Document
+from bff.errors import IncompleteBuild
+from bff.model.catalog import Catalog
+from bff.model.view_model import ViewModel
+from bff.projection.affected import Affected
+from bff.projection.builder import Builder, Built
+from bff.projection.definitions import Definitions
+from bff.projection.dirty_keys import Batch, Item
+from bff.projection.follower import Follower
+from bff.projection.reader import ViewReader
+from bff.projection.rebuild import OnProgress, RebuildProgress, rebuild
+from bff.projection.recent import RecentChanges
+from bff.projection.resync import missing_documents
+from bff.projection.roots import collections_read
+from bff.projection.shapes import SHAPES, Shapes
+from bff.projection.status import FAILURES_SHOWN, ProjectorStatus
+from bff.projection.sweep import Sweep
+from bff.supervisor import Backoff
+from bff.types import Timepoint
+
+__all__ = ["Projector"]
+
+logger = logging.getLogger(__name__)
+
+
+class Projector:
+    """Follows the domain documents that views read, and keeps the views' documents up to date, until it is closed.
+
+    Any number may work on one datastore, also under one name: writes are conditional. ``views`` reads views beside it.
+    """
+
+    def __init__(
+        self,
+        datastore: Datastore,
+        catalog: Catalog,
+        *,
+        name: str = "main",
+        concurrency: int = 4,
+        batch: int = 16,
+        max_waiting: int = 10_000,
+        save_seconds: float = 1.0,
+        sweep_seconds: float = 15.0,
+        retry: Backoff | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """``concurrency`` builds of up to ``batch`` views of a kind run at a time; the listener waits while ``max_waiting`` wait.
+
+        ``retry`` is for views that cannot be built, ``backoff`` for a datastore that cannot be reached.
+        """
+        self.name = name
+        self._datastore = datastore
+        self._catalog = catalog
+        self._sweep_seconds = sweep_seconds
+        self._shapes = Shapes()
+        self._recent = RecentChanges()
+        self._subject = _Views(self)
+        self._follower = Follower(
+            datastore,
+            name,
+            collections_read(catalog.views.values()),
+            self._subject,
+            beside=[SHAPES],
+            concurrency=concurrency,
+            batch=batch,
+            max_waiting=max_waiting,
+            save_seconds=save_seconds,
+            retry=retry,
+            backoff=backoff,
+        )
+        self._failures = self._follower.failures
+        self._builder = Builder(datastore, recent=self._recent, shapes=self._shapes, observer=self._subject)
+        self._affected = Affected(datastore, catalog, self._shapes)
+        self._sweep = Sweep(datastore, catalog, self._follower, self._builder.is_checked)
+        self._rebuilding: dict[str, RebuildProgress] = {}
+        self._rebuilt = asyncio.Event()
+        self.views = ViewReader(datastore, catalog, builder=self._builder)
+
+    async def __aenter__(self) -> Projector:
+        self._follower.start()
+        self._follower.supervisor.start("sweep", self._sweep_up)
+        self._follower.supervisor.start("definitions", self._rebuild_outdated)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._recent.following = False
+        await self._follower.close()
+
+    @property
+    def as_of(self) -> Timepoint:
+        """The timepoint up to which every change has been seen, and what follows from it written. 0: not known yet."""
+        return self._follower.progress.as_of
+
+    async def wait_for(self, timepoint: Timepoint, timeout: float = 30.0) -> Timepoint:
+        """Wait until every change up to the timepoint (a commit's) is written; the as-of timepoint. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            return await self._follower.wait_for(timepoint)
+
+    async def wait_rebuilt(self, timeout: float = 30.0) -> None:
+        """Wait until every view whose code has changed since it was built is built anew. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            await self._rebuilt.wait()
+
+    async def rebuild(
+        self, views: Iterable[type[ViewModel]] | None = None, on_progress: OnProgress = lambda progress: None
+    ) -> list[RebuildProgress]:
+        """Build every key of these views, or of all, while the projector goes on. Raises DatastoreUnavailable."""
+        chosen = self._catalog.views.values() if views is None else views
+        return await rebuild(self._datastore, chosen, builder=self._builder, on_progress=on_progress)
+
+    def status(self) -> ProjectorStatus:
+        return ProjectorStatus(
+            name=self.name,
+            running=self._recent.following,
+            as_of=self.as_of,
+            waiting=len(self._follower.dirty),
+            building=self._follower.dirty.building,
+            failing=len(self._failures) + self._failures.dropped,
+            failures=self._failures.first(FAILURES_SHOWN),
+            rebuilding=tuple(one for one in self._rebuilding.values() if not one.complete),
+            tasks=self._follower.supervisor.status(),
+        )
+
+    async def _sweep_up(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_seconds)
+            await self._sweep.once(self._sweep_seconds)
+            self._follower.supervisor.healthy("sweep")
+
+    async def _rebuild_outdated(self) -> None:
+        # At the first start the listener brings every root: what is left to do is known afterwards.
+        await self._follower.progress.wait_for_first()
+        for view in await Definitions(self._datastore).outdated(self._catalog.views.values()):
+            await rebuild(self._datastore, [view], builder=self._builder, on_progress=self._on_rebuild, force=False)
+        self._rebuilt.set()
+
+    def _on_rebuild(self, progress: RebuildProgress) -> None:
+        self._rebuilding[progress.view] = progress
+
+
+class _Views:
+    """What a projector does about changes (a Subject), and about what comes of builds (an Observer)."""
+
+    def __init__(self, projector: Projector) -> None:
+        self._projector = projector
+        self._told: set[tuple[str, type[BaseException]]] = set()
+
+    async def begin(self) -> None:
+        of = self._projector
+        await of._shapes.load(of._datastore)
+        await of._sweep.once(0.0)
+        # What changed before the checkpoint was delivered to whoever saved it.
+        of._recent.gap()
+        of._recent.following = True
+
+    def seen(self, documents: Sequence[Document]) -> None:
+        self._projector._shapes.learn(document for document in documents if document.collection == SHAPES)
+        for document in documents:
+            self._projector._recent.add(document)
+
+    def concerned(self, documents: Sequence[Document]) -> AsyncIterator[Item]:
+        return self._projector._affected.by(documents)
+
+    def missing(self) -> AsyncIterator[Item]:
+        # A resend does not tell of deletions, and builds that are not registered yet are not found here.
+        self._projector._recent.gap()
+        return missing_documents(self._projector._datastore, self._projector._catalog)
+
+    async def work(self, batch: Batch) -> None:
+        view, keys = batch
+        await self._projector._builder.build(self._projector._catalog.views[view], keys)
+
+    async def note(self) -> None:
+        await self._projector._builder.flush()
+
+    def built(self, built: Built) -> None:
+        view, failures = built.view, self._projector._failures
+        if built.error is None:
+            failures.succeeded(view.view, view.key)
+            return
+        if isinstance(built.error, IncompleteBuild):
+            return  # it is not ill, it is busy, and waits for its next build
+        if (view.view, view.key) not in failures:
+            # One mistake can fail every key of a view: the first of a kind tells where it is, the others are in the status.
+            kind = (view.view, type(built.error.__cause__ or built.error))
+            level = logging.INFO if kind in self._told else logging.ERROR
+            cause = None if kind in self._told else built.error
+            self._told.add(kind)
+            logger.log(
+                level, "%s %r cannot be built, its last good value stays: %s", view.view, view.key, built.error, exc_info=cause
+            )
+        failure = built.metadata.failure if built.metadata is not None else None
+        attempts = None if failure is None else failure.attempts
+        failures.failed(view.view, view.key, f"{type(built.error).__name__}: {built.error}", attempts)
+
+    def again(self, view: str, key: str, *, in_vain: bool = False) -> None:
+        self._projector._follower.dirty.again(view, key, in_vain=in_vain)

@@ -1,0 +1,146 @@
+"""A view whose code changed is rebuilt, its old documents serving meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from bff.datastore.port import Datastore
+from bff.model.catalog import Catalog
+from bff.model.domain_model import DomainModel
+from bff.model.field import field
+from bff.model.store import Store, reference
+from bff.model.view_model import ViewModel
+from bff.projection.projector import Projector
+from bff.projection.reader import ViewReader
+from bff.projection.rebuild import RebuildProgress, rebuild
+from tests.projection.support import delete, everything, get, metadata, write
+
+pytestmark = pytest.mark.anyio
+
+
+class Shelf(DomainModel, collection="shelves"):
+    name: str
+
+
+class ShelfStore(Store):
+    shelf = reference(Shelf)
+
+
+def old() -> type[ViewModel]:
+    class ShelfPage(ViewModel):
+        store: ShelfStore
+
+        @field
+        def name(self) -> str:
+            return self.store.shelf.name
+
+    return ShelfPage
+
+
+def new() -> type[ViewModel]:
+    class ShelfPage(ViewModel):
+        store: ShelfStore
+
+        @field
+        def name(self) -> str:
+            return self.store.shelf.name.upper()
+
+        @field
+        def length(self) -> int:
+            return len(self.store.shelf.name)
+
+    return ShelfPage
+
+
+OLD, NEW = old(), new()
+OLD_CATALOG, NEW_CATALOG = Catalog.of([OLD]), Catalog.of([NEW])
+
+
+async def stored(datastore: Datastore) -> dict[str, tuple[object, object]]:
+    documents = await everything(datastore, "ShelfPage")
+    return {id: (document.data or {}).get("name") for id, document in documents.items()}  # type: ignore[misc]
+
+
+async def with_old_views(datastore: Datastore, count: int = 5) -> None:
+    async with Projector(datastore, OLD_CATALOG) as projector:
+        await projector.wait_rebuilt()
+        await projector.wait_for(await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(count))))
+
+
+async def test_a_changed_definition_is_rebuilt_at_the_start(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    before = {id: document.data for id, document in (await everything(datastore, "ShelfPage")).items()}
+    async with Projector(datastore, NEW_CATALOG) as projector:
+        await projector.wait_rebuilt()
+        after = {id: document.data for id, document in (await everything(datastore, "ShelfPage")).items()}
+    assert {id: (data or {})["name"] for id, data in after.items()} == {f"s{number}": f"N{number}" for number in range(5)}
+    for id, data in after.items():
+        assert int((data or {})["version"]) > int((before[id] or {})["version"])  # type: ignore[arg-type, call-overload]
+    recorded = await metadata(datastore, NEW, "s1")
+    assert recorded is not None
+    assert recorded.definition == NEW.__view__.definition_hash
+
+
+async def test_the_same_definition_is_left_alone(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    before = await everything(datastore, "_bff_views")
+    async with Projector(datastore, Catalog.of([OLD])) as projector:
+        await projector.wait_rebuilt()
+    after = await everything(datastore, "_bff_views")
+    assert {id: (document.data or {})["builtAt"] for id, document in after.items()} == {
+        id: (document.data or {})["builtAt"] for id, document in before.items()
+    }
+
+
+async def test_a_view_that_is_new_in_the_app_is_built_for_what_is_there(datastore: Datastore) -> None:
+    class ShelfLabel(ViewModel):
+        store: ShelfStore
+
+        @field
+        def text(self) -> str:
+            return f"[{self.store.shelf.name}]"
+
+    await with_old_views(datastore)
+    async with Projector(datastore, Catalog.of([OLD, ShelfLabel])) as projector:
+        await projector.wait_rebuilt()
+    labels = await everything(datastore, "ShelfLabel")
+    assert {(document.data or {})["text"] for document in labels.values()} == {f"[n{number}]" for number in range(5)}
+
+
+async def test_an_old_document_that_lacks_a_field_is_built_when_asked_for(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    [view] = await ViewReader(datastore, NEW_CATALOG).read(NEW, ["s1"])
+    assert view.document is not None
+    assert (view.document["name"], view.document["length"]) == ("N1", 2)
+
+
+async def test_a_rebuild_tells_how_far_it_is_and_removes_what_has_no_root(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    await delete(datastore, "shelves/s0")
+    told: list[RebuildProgress] = []
+    [done] = await rebuild(datastore, [NEW], on_progress=told.append)
+    assert done == RebuildProgress("ShelfPage", found=5, built=5, failed=0, complete=True)
+    assert told[0] == RebuildProgress("ShelfPage")
+    assert told[-1] is done
+    assert not (await get(datastore, "ShelfPage/s0")).exists
+    assert len(await everything(datastore, "ShelfPage")) == 4
+
+
+async def test_an_interrupted_rebuild_goes_on_where_it_was(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    await ViewReader(datastore, NEW_CATALOG).fresh(NEW, ["s0", "s1"])
+    [done] = await rebuild(datastore, [NEW], force=False)
+    assert done.built == 3
+
+
+async def test_a_rebuild_beside_a_running_projector(datastore: Datastore) -> None:
+    async with Projector(datastore, NEW_CATALOG) as projector:
+        await projector.wait_rebuilt()
+        await projector.wait_for(await write(datastore, *(Shelf(id=f"s{number}", name="a") for number in range(30))))
+        [done] = await projector.rebuild()
+    assert (done.built, done.failed) == (30, 0)
+
+
+def test_an_equal_definition_has_an_equal_hash() -> None:
+    assert old().__view__.definition_hash == OLD.__view__.definition_hash
+    assert OLD.__view__.definition_hash != NEW.__view__.definition_hash

@@ -1,0 +1,105 @@
+"""What a projector and a mediator have in common: nothing is lost, whatever the work on it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from bff.datastore.port import Datastore
+from bff.document import Document
+from bff.errors import DatastoreUnavailable
+from bff.projection.dirty_keys import Batch, Item
+from bff.projection.follower import Follower
+from bff.supervisor import Backoff
+from tests.projection.support import Student, everything, write
+
+pytestmark = pytest.mark.anyio
+
+
+class Reading:
+    """A subject that remembers what it worked off; ``bad`` keys raise, ``away`` is a datastore that is not there."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.bad: set[str] = set()
+        self.away = 0
+
+    async def begin(self) -> None: ...
+
+    def seen(self, documents: Sequence[Document]) -> None: ...
+
+    async def concerned(self, documents: Sequence[Document]) -> AsyncIterator[Item]:
+        for document in documents:
+            yield "students", document.id
+
+    async def missing(self) -> AsyncIterator[Item]:
+        return
+        yield
+
+    async def work(self, batch: Batch) -> None:
+        if self.away:
+            self.away -= 1
+            raise DatastoreUnavailable("away")
+        if self.bad.intersection(batch[1]):
+            raise LookupError("bad")
+        self.done += batch[1]
+
+    async def note(self) -> None: ...
+
+
+async def test_one_key_that_cannot_be_worked_off_stops_no_other(datastore: Datastore, caplog: pytest.LogCaptureFixture) -> None:
+    subject = Reading()
+    subject.bad = {"s3"}
+    follower = Follower(datastore, "test", ["students"], subject, retry=Backoff(first=0.01, limit=0.01))
+    with caplog.at_level(logging.CRITICAL):
+        follower.start()
+        try:
+            timepoint = await write(datastore, *(Student(id=f"s{number}", name="") for number in range(6)))
+            async with asyncio.timeout(20):
+                await follower.wait_for(timepoint)
+                assert {"s0", "s1", "s2", "s4", "s5"} <= set(subject.done)
+                assert ("students", "s3") in follower.failures
+                subject.bad.clear()
+                while "s3" not in subject.done:  # noqa: ASYNC110 - what is waited for is a state, not an event
+                    await asyncio.sleep(0.01)
+        finally:
+            await follower.close()
+
+
+async def test_as_of_waits_for_a_datastore_that_is_away(datastore: Datastore, caplog: pytest.LogCaptureFixture) -> None:
+    subject = Reading()
+    subject.away = 5
+    follower = Follower(datastore, "test", ["students"], subject, backoff=Backoff(first=0.01, limit=0.01))
+    with caplog.at_level(logging.CRITICAL):
+        follower.start()
+        try:
+            timepoint = await write(datastore, Student(id="s", name=""))
+            async with asyncio.timeout(20):
+                await follower.wait_for(timepoint)
+            assert subject.away == 0
+            assert subject.done == ["s"]
+        finally:
+            await follower.close()
+
+
+async def test_closing_saves_where_it_has_come_to(datastore: Datastore) -> None:
+    subject = Reading()
+    follower = Follower(datastore, "test", ["students"], subject, save_seconds=3600)
+    follower.start()
+    timepoint = await write(datastore, Student(id="s", name=""))
+    async with asyncio.timeout(20):
+        await follower.wait_for(timepoint)
+    await follower.close()
+    saved = (await everything(datastore, "_bff_projectors"))["test"].data
+    assert saved is not None
+    assert int(saved["timepoint"]) >= timepoint  # type: ignore[arg-type]
+    again = Reading()
+    follower = Follower(datastore, "test", ["students"], again)
+    follower.start()
+    async with asyncio.timeout(20):
+        await follower.wait_for(await write(datastore, Student(id="t", name="")))
+    await follower.close()
+    assert again.done == ["t"]
