@@ -60,7 +60,7 @@ class Broadcast(Protocol):
         ...
 
     async def publish(self, channel: str, message: Message) -> None:
-        """Send to whoever is subscribed now. Raises BroadcastError when it is certain that it was not sent."""
+        """Send to whoever is subscribed now. Raises BroadcastError where it is not certain that it was sent."""
         ...
 
     def subscribe(self, channel: str) -> AbstractAsyncContextManager[Subscription]:
