@@ -1,0 +1,49 @@
+"""What a relay tells the hubs, as the payload of a channel message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bff.broadcast.port import Message
+from bff.types import Timepoint, Value
+from bff.values import dump_document, load_document
+
+__all__ = ["COMPARE", "UNKNOWN", "Announcement"]
+
+COMPARE = Message("", b"")
+"""Something may have been missed: compare with what is stored. No view key is empty."""
+
+
+UNKNOWN: Timepoint = 0
+"""The version of a hint whose version is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A view is at ``version``. ``document`` is its content, None where it is gone; with ``hint`` the content must be read."""
+
+    key: str
+    version: Timepoint
+    document: Mapping[str, Value] | None = None
+    hint: bool = False
+
+    def to_message(self, max_bytes: int) -> Message:
+        """The message; a mere hint where the content is larger than ``max_bytes``."""
+        if not self.hint:
+            payload = dump_document({"version": self.version, "document": self.document})
+            if len(payload) <= max_bytes:
+                return Message(self.key, payload)
+        return Message(self.key, dump_document({"version": self.version, "hint": True}))
+
+    @classmethod
+    def from_message(cls, message: Message) -> Announcement:
+        """What a message says. Raises ValueError where it is none of a relay's."""
+        try:
+            content = load_document(message.payload)
+            version, document, hint = content["version"], content.get("document"), content.get("hint", False)
+        except Exception as error:  # the bytes may be anybody's: whatever goes wrong with them says the same
+            raise ValueError(f"no announcement: {message.payload!r:.100}") from error
+        if type(version) is not int or not (document is None or isinstance(document, dict)):
+            raise ValueError(f"no announcement: {message.payload!r:.100}")
+        return cls(message.key, version, document, bool(hint))

@@ -1,0 +1,209 @@
+"""Turns view documents that changed into channel messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from bff.broadcast.port import Broadcast, Message
+from bff.datastore.port import Changes, Datastore, Listening, ResumePoint, Target
+from bff.document import Document
+from bff.live.announcement import COMPARE, UNKNOWN, Announcement
+from bff.live.channels import Channels
+from bff.projection.stored_view import metadata_path
+from bff.supervisor import Backoff, Status, Supervisor
+from bff.types import Timepoint
+
+if TYPE_CHECKING:
+    from bff.model.catalog import Catalog
+
+__all__ = ["Relay"]
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 64 * 1024
+PUBLISHING_AT_ONCE = 32
+
+
+class Relay:
+    """Follows the collections of the views from now on and announces each document that changed on its channel.
+
+    What it may not have announced (before it started, while the listener began anew, when publishing failed) it makes up for
+    by telling the hubs to compare, as often as it takes until that is published. A document over ``max_message_bytes`` is
+    announced without its content. ``timeout`` bounds one publishing, in seconds.
+    """
+
+    def __init__(
+        self,
+        datastore: Datastore,
+        broadcast: Broadcast,
+        catalog: Catalog,
+        *,
+        channels: Channels | None = None,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        publishing_at_once: int = PUBLISHING_AT_ONCE,
+        timeout: float = 10.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._datastore = datastore
+        self._broadcast = broadcast
+        self._channels = channels or Channels()
+        self._views = {view.__view__.collection: view.__view__.name for view in catalog.views.values()}
+        self._all_channels = frozenset(channel for name in self._views.values() for channel in self._channels.all(name))
+        self._max_message_bytes = max_message_bytes
+        self._publishing_at_once = publishing_at_once
+        self._timeout = timeout
+        self._backoff = backoff or Backoff(first=0.05, limit=5.0)
+        self._supervisor = Supervisor("relay", backoff=self._backoff)
+        self._seen: Timepoint = 0
+        self._as_of: Timepoint = 0
+        self._moved = asyncio.Event()
+        self._owed: dict[str, int] = {}
+        self._debts = 0
+        self._owing = asyncio.Event()
+        self._listening: Listening | None = None
+
+    async def __aenter__(self) -> Relay:
+        self._supervisor = Supervisor("relay", backoff=self._backoff)
+        if self._views:
+            self._supervisor.start("listen", self._listen)
+            self._supervisor.start("announce gaps", self._announce_gaps)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._supervisor.close()
+
+    @property
+    def as_of(self) -> Timepoint:
+        """The timepoint up to which every change of a view document has been announced, or hubs told to compare."""
+        return self._as_of
+
+    async def wait_for(self, timepoint: Timepoint, timeout: float = 30.0) -> None:
+        """Wait until ``as_of`` is ``timepoint`` or later. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            if self._as_of < timepoint and self._listening is not None:
+                self._listening.nudge()
+            while self._views and self._as_of < timepoint:
+                await self._moved.wait()
+
+    def status(self) -> tuple[Status, ...]:
+        """How its tasks are: for ``/readyz`` and ``bff doctor``."""
+        return self._supervisor.status()
+
+    async def _listen(self) -> None:
+        now = await self._datastore.ping()
+        async with self._datastore.listen([Target(collection) for collection in self._views], ResumePoint(now)) as listening:
+            self._listening = listening
+            # Up to now, hubs read for themselves; from now on, they are told.
+            self._owe(self._all_channels)
+            self._advance(now)
+            resending = False
+            async for changes in listening:
+                resending = resending or changes.reset
+                if not resending:
+                    await self._announce(changes)
+                elif changes.resume is not None:
+                    # A resend is everything there is: that the hubs compare what they hold costs less than to announce it.
+                    resending = False
+                    self._owe(self._all_channels)
+                if changes.resume is not None:
+                    self._advance(changes.resume.timepoint)
+                self._supervisor.healthy("listen")
+        raise RuntimeError("the listener ended")
+
+    async def _announce(self, changes: Changes) -> None:
+        announcements = [
+            (name, announcement)
+            for document in changes.documents
+            if document.data is not None and (name := self._views.get(document.collection)) is not None
+            for announcement in (_of_document(name, document),)
+        ]
+        announcements += await self._of_deletions([document for document in changes.documents if document.data is None])
+        pending = iter(announcements)
+
+        async def publish_pending() -> None:
+            for name, announcement in pending:
+                channel = self._channels.of(name, announcement.key)
+                await self._publish(channel, announcement.to_message(self._max_message_bytes))
+                await asyncio.sleep(0)  # publishing in memory does not wait: hubs are to read while a large batch is announced
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._publishing_at_once, len(announcements))):
+                group.create_task(publish_pending())
+
+    async def _of_deletions(self, deleted: Iterable[Document]) -> list[tuple[str, Announcement]]:
+        """A deletion's version is in the view's metadata; the listener's time is the listener's."""
+        keys = [(name, document.id) for document in deleted if (name := self._views.get(document.collection)) is not None]
+        if not keys:
+            return []
+        async with self._datastore.snapshot() as snapshot:
+            tombstones = await snapshot.get([metadata_path(name, key) for name, key in keys])
+        announcements: list[tuple[str, Announcement]] = []
+        for (name, key), tombstone in zip(keys, tombstones, strict=True):
+            data = tombstone.data or {}
+            version = data.get("version")
+            if not isinstance(version, int):
+                # Removed by hand, with or without its metadata: who looks at it must read.
+                announcements.append((name, Announcement(key, UNKNOWN, hint=True)))
+            elif data.get("deleted"):
+                announcements.append((name, Announcement(key, version)))
+            # Otherwise it is there again: that change is on its way, and announces itself.
+        return announcements
+
+    async def _publish(self, channel: str, message: Message) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._broadcast.publish(channel, message)
+        except Exception as error:
+            if not self._owed:
+                logger.warning("relay: not published, hubs will be told to compare: %s: %s", type(error).__name__, error)
+            self._owe((channel,))
+            return False
+        return True
+
+    def _owe(self, channels: Iterable[str]) -> None:
+        self._debts += 1
+        self._owed.update(dict.fromkeys(channels, self._debts))
+        self._owing.set()
+
+    async def _announce_gaps(self) -> None:
+        failures = 0
+        while True:
+            await self._owing.wait()
+            self._owing.clear()
+            # All at once: a server that is frozen, or a channel that is refused, keeps no other one waiting.
+            if all(await asyncio.gather(*(self._announce_gap(channel, debt) for channel, debt in self._owed.items()))):
+                failures = 0
+                self._advance(self._seen)
+            else:
+                failures += 1
+                await asyncio.sleep(self._backoff.delay(failures))
+
+    async def _announce_gap(self, channel: str, debt: int) -> bool:
+        if not await self._publish(channel, COMPARE):
+            return False
+        # What was missed while this was on its way may be newer than what the hubs read because of it.
+        if self._owed[channel] == debt:
+            del self._owed[channel]
+        return True
+
+    def _advance(self, seen: Timepoint) -> None:
+        self._seen = max(self._seen, seen)
+        if not self._owed and self._seen > self._as_of:
+            self._as_of = self._seen
+            self._moved.set()
+            self._moved = asyncio.Event()
+
+
+def _of_document(name: str, document: Document) -> Announcement:
+    data = document.data or {}
+    version = data.get("version")
+    if not isinstance(version, int):
+        logger.error("relay: %s has no version: no projector of %s wrote it", document.path, name)
+        return Announcement(document.id, UNKNOWN, hint=True)
+    return Announcement(document.id, version, data)

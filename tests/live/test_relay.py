@@ -1,0 +1,365 @@
+"""A view document that changed is announced; what may not have been is made up for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bff.broadcast.connect import open_broadcast
+from bff.broadcast.port import Broadcast, Message, Subscription
+from bff.datastore.connect import open_datastore
+from bff.datastore.port import Changes, Datastore, Delete, ResumePoint, Set, Write
+from bff.document import Document
+from bff.errors import BroadcastError, DatastoreUnavailable
+from bff.live.announcement import COMPARE, UNKNOWN, Announcement
+from bff.live.hub import Hub
+from bff.live.relay import Relay
+from bff.projection.stored_view import StoredView, metadata_path
+from bff.supervisor import Backoff, State
+from bff.testing.broadcast_conformance import read
+from tests.delivered import Delivered
+from tests.live.support import CHANNELS, Board, Player, deadline, version_of
+
+pytestmark = pytest.mark.anyio
+
+CATALOG: Any = SimpleNamespace(views={"Board": Board, "Player": Player})
+QUICK = Backoff(first=0.001, limit=0.01)
+
+
+def stored(key: str, version: int, **fields: Any) -> list[Write]:
+    """What a projector commits."""
+    return [
+        Set(f"boards/{key}", {"id": key, "version": version, **fields}),
+        Set(metadata_path("Board", key), {"view": "Board", "key": key, "version": version}),
+    ]
+
+
+def removed(key: str, version: int) -> list[Write]:
+    return [
+        Delete(f"boards/{key}"),
+        Set(metadata_path("Board", key), {"view": "Board", "key": key, "version": version, "deleted": True}),
+    ]
+
+
+class StoredBoards:
+    """What reads stored views: documents, and the tombstones of those that are gone."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+
+    async def read(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
+        async with self._datastore.snapshot() as snapshot:
+            documents = await snapshot.get([path for key in keys for path in (f"boards/{key}", metadata_path("Board", key))])
+        return [
+            StoredView("Board", key, int((metadata.data or {}).get("version", 0)), document.data)  # type: ignore[arg-type]
+            for key, document, metadata in zip(keys, documents[::2], documents[1::2], strict=True)
+        ]
+
+
+@contextlib.asynccontextmanager
+async def relayed(datastore_url: str = "sqlite://", **options: Any) -> AsyncIterator[tuple[Datastore, Relay, Subscription]]:
+    """A relay that has told everybody to compare, and a subscription to the channel of ``boards/b1``."""
+    async with (
+        deadline(30),
+        open_datastore(datastore_url) as datastore,
+        open_broadcast("memory://") as broadcast,
+        broadcast.subscribe(CHANNELS.of("Board", "b1")) as subscription,
+        Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK, **options) as relay,
+    ):
+        assert await read(subscription) == COMPARE
+        await relay.wait_for(await datastore.ping())  # a listener may begin with a resend: it ends before this
+        yield datastore, relay, subscription
+
+
+async def announced(subscription: Subscription) -> Announcement:
+    while (message := await read(subscription)) == COMPARE:
+        pass
+    assert isinstance(message, Message)
+    return Announcement.from_message(message)
+
+
+async def test_a_document_that_changed_is_announced_with_its_version(datastore_url: str) -> None:
+    async with relayed(datastore_url) as (datastore, relay, subscription):
+        commit = await datastore.commit(stored("b1", 7, title="Go"))
+        assert await announced(subscription) == Announcement("b1", 7, {"id": "b1", "version": 7, "title": "Go"})
+        await relay.wait_for(commit.timepoint)
+        await datastore.commit([Set("boards_of_others/b1", {"version": 1}), *stored("b1", 8)])
+        assert await announced(subscription) == Announcement("b1", 8, {"id": "b1", "version": 8})
+
+
+async def test_a_deletion_is_announced_with_the_version_of_the_tombstone(datastore_url: str) -> None:
+    async with relayed(datastore_url) as (datastore, _, subscription):
+        await datastore.commit(stored("b1", 7))
+        assert (await announced(subscription)).version == 7
+        await datastore.commit(removed("b1", 9))
+        assert await announced(subscription) == Announcement("b1", 9, None)
+
+
+async def test_a_deletion_that_its_metadata_knows_nothing_of_makes_hubs_read() -> None:
+    async with relayed() as (datastore, _, subscription):
+        await datastore.commit(stored("b1", 7))
+        assert (await announced(subscription)).version == 7
+        await datastore.commit([Delete("boards/b1"), Delete(metadata_path("Board", "b1"))])
+        assert await announced(subscription) == Announcement("b1", UNKNOWN, hint=True)
+
+
+async def test_a_document_that_no_projector_wrote_makes_hubs_read() -> None:
+    async with relayed() as (datastore, _, subscription):
+        await datastore.commit([Set("boards/b1", {"version": "seven"})])
+        assert await announced(subscription) == Announcement("b1", UNKNOWN, hint=True)
+
+
+async def test_a_large_document_is_announced_without_its_content() -> None:
+    async with relayed(max_message_bytes=1000) as (datastore, _, subscription):
+        await datastore.commit(stored("b1", 7, text="x" * 2000))
+        assert await announced(subscription) == Announcement("b1", 7, hint=True)
+
+
+class Flaky:
+    """A broadcast whose publishing fails, hangs, or raises what it never should."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
+        self.faults: deque[Exception | None] = deque()
+        self.publishing = asyncio.Event()
+
+    async def publish(self, channel: str, message: Message) -> None:
+        self.publishing.set()
+        if self.faults:
+            fault = self.faults.popleft()
+            if fault is None:
+                await asyncio.Event().wait()
+            else:
+                raise fault
+        await self._broadcast.publish(channel, message)
+
+
+async def test_what_could_not_be_published_is_made_up_for_and_as_of_waits_for_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with deadline(), open_datastore("sqlite://") as datastore, open_broadcast("memory://") as sound:
+        broadcast: Any = Flaky(sound)
+        async with (
+            sound.subscribe(CHANNELS.of("Board", "b1")) as subscription,
+            Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK, timeout=0.05) as relay,
+        ):
+            assert await read(subscription) == COMPARE
+            await relay.wait_for(1)
+            broadcast.faults.extend([BroadcastError("down"), BroadcastError("down"), RuntimeError("a bug"), None])
+            commit = await datastore.commit(stored("b1", 7))
+            await relay.wait_for(commit.timepoint)
+            assert not broadcast.faults
+            assert await read(subscription) == COMPARE
+            await datastore.commit(stored("b1", 8))
+            assert (await announced(subscription)).version == 8
+            assert {status.state for status in relay.status()} == {State.RUNNING}
+    assert caplog.messages == ["relay: not published, hubs will be told to compare: BroadcastError: down"]
+
+
+class Scripted:
+    """A datastore whose listener says what it is told to."""
+
+    def __init__(self, *scripts: list[Changes | Exception]) -> None:
+        self.scripts = list(scripts)
+        self.pings: list[Exception] = []
+        self.since: list[ResumePoint | None] = []
+        self.tombstones: dict[str, dict[str, Any]] = {}
+
+    async def ping(self) -> int:
+        if self.pings:
+            raise self.pings.pop()
+        return 100
+
+    @contextlib.asynccontextmanager
+    async def listen(self, targets: Any, since: ResumePoint | None = None) -> AsyncIterator[Delivered]:
+        self.since.append(since)
+        yield Delivered(self._script())
+
+    async def _script(self) -> AsyncIterator[Changes]:
+        for item in self.scripts.pop(0) if self.scripts else []:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+        if not self.scripts:
+            await asyncio.Event().wait()
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        yield self
+
+    async def get(self, paths: Sequence[str]) -> list[Document]:
+        return [Document(path, self.tombstones.get(path)) for path in paths]
+
+
+def board(key: str, version: int) -> Document:
+    return Document(f"boards/{key}", {"id": key, "version": version}, version)
+
+
+async def everything(datastore: Any, until: int) -> list[tuple[str, bytes]]:
+    """What is published until the relay has come to a timepoint."""
+    published: list[tuple[str, bytes]] = []
+
+    async def publish(channel: str, message: Message) -> None:
+        published.append((message.key, message.payload))
+
+    broadcast: Any = SimpleNamespace(publish=publish)
+    async with deadline(), Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK) as relay:
+        await relay.wait_for(until)
+        await relay.wait_for(until)
+    return published
+
+
+COMPARE_ALL = [("", b"")] * 2 * CHANNELS.shards
+
+
+async def test_a_resend_is_not_announced_but_compared() -> None:
+    datastore = Scripted(
+        [
+            Changes((board("a", 101),), ResumePoint(101)),
+            Changes((board("b", 1),), None, reset=True),
+            Changes((board("c", 2),), None),
+            Changes((board("d", 3),), ResumePoint(102)),
+            Changes((board("e", 103),), ResumePoint(103)),
+        ]
+    )
+    published = await everything(datastore, 103)
+    assert {key for key, _ in published} == {"", "a", "e"}
+    assert published.count(("", b"")) in {len(COMPARE_ALL), 2 * len(COMPARE_ALL)}  # one that is still owed is owed once
+    assert datastore.since == [ResumePoint(100)]
+
+
+async def test_a_listener_that_raises_is_started_again_from_now_and_everybody_compares() -> None:
+    datastore = Scripted(
+        [Changes((board("a", 101),), ResumePoint(101)), RuntimeError("no permission")],
+        [],
+        [Changes((board("b", 102),), ResumePoint(102))],
+    )
+    published = await everything(datastore, 102)
+    assert datastore.since == [ResumePoint(100)] * 3
+    assert [key for key, _ in published if key] == ["a", "b"]
+
+
+async def test_a_datastore_that_is_down_at_the_start_is_waited_for() -> None:
+    datastore = Scripted([Changes((board("a", 101),), ResumePoint(101))])
+    datastore.pings = [DatastoreUnavailable("down"), DatastoreUnavailable("down")]
+    assert {key for key, _ in await everything(datastore, 101)} == {"", "a"}
+
+
+async def test_a_deletion_of_what_is_there_again_is_not_announced() -> None:
+    datastore = Scripted(
+        [
+            Changes((Document("boards/a", None, 101), Document("boards/b", None, 101)), ResumePoint(101)),
+            Changes((board("a", 102),), ResumePoint(102)),
+        ]
+    )
+    datastore.tombstones = {
+        metadata_path("Board", "a"): {"version": 102},
+        metadata_path("Board", "b"): {"version": 101, "deleted": True},
+    }
+    published = await everything(datastore, 102)
+    assert [Announcement.from_message(Message(key, payload)) for key, payload in published if key] == [
+        Announcement("b", 101, None),
+        Announcement("a", 102, {"id": "a", "version": 102}),
+    ]
+
+
+async def test_a_large_batch_is_announced_a_few_at_a_time() -> None:
+    at_once, most, count = 0, 0, 0
+
+    async def publish(channel: str, message: Message) -> None:
+        nonlocal at_once, most, count
+        at_once, count = at_once + 1, count + bool(message.key)
+        most = max(most, at_once if message.key else 0)
+        await asyncio.sleep(0)
+        at_once -= 1
+
+    datastore: Any = Scripted([Changes(tuple(board(str(number), 101) for number in range(1000)), ResumePoint(101))])
+    broadcast: Any = SimpleNamespace(publish=publish)
+    async with deadline(), Relay(datastore, broadcast, CATALOG, channels=CHANNELS, publishing_at_once=8) as relay:
+        await relay.wait_for(101)
+    assert count == 1000
+    assert most <= 8 + len(COMPARE_ALL)
+
+
+async def test_without_views_there_is_nothing_to_wait_for() -> None:
+    empty: Any = SimpleNamespace(views={})
+    unused: Any = None
+    async with Relay(unused, unused, empty) as relay:
+        await relay.wait_for(1)
+        assert relay.status() == ()
+
+
+async def test_closing_leaves_no_task() -> None:
+    before = asyncio.all_tasks()
+    async with relayed() as (datastore, _, _):
+        await datastore.commit(stored("b1", 7))
+    assert asyncio.all_tasks() == before
+
+
+async def test_subscribers_follow_the_datastore_through_relays_that_come_and_go(datastore_url: str, broadcast_url: str) -> None:
+    """Random writes and deletions, a relay that is killed now and then, two processes' worth of relays and hubs."""
+    chance = random.Random(datastore_url[:6] + broadcast_url[:6])
+    keys = [f"b{number}" for number in range(4)]
+    versions = dict.fromkeys(keys, 0)
+
+    async def look_on(hub: Hub, key: str, entered: asyncio.Semaphore) -> list[StoredView]:
+        seen: list[StoredView] = []
+        async with hub.subscribe(Board, key) as states:
+            entered.release()
+            async for state in states:
+                seen.append(state)
+                if state.document is not None and state.document.get("last"):
+                    break
+        return seen
+
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(deadline(60))
+        datastore = await stack.enter_async_context(open_datastore(datastore_url))
+        broadcast = await stack.enter_async_context(open_broadcast(broadcast_url))
+        boards = StoredBoards(datastore)
+        hubs = [
+            await stack.enter_async_context(Hub(broadcast, boards, channels=CHANNELS, compare_seconds=3600)) for _ in range(2)
+        ]
+        entered = asyncio.Semaphore(0)
+        looking = [asyncio.create_task(look_on(hub, key, entered)) for hub in hubs for key in keys]
+        async with Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK):
+            for _ in looking:
+                await entered.acquire()
+        for _ in range(3):
+            async with contextlib.AsyncExitStack() as relays:
+                for _ in range(chance.choice([1, 2])):
+                    await relays.enter_async_context(Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK))
+                for _ in range(10):
+                    key = chance.choice(keys)
+                    versions[key] += 1
+                    change = stored if chance.randrange(3) else removed
+                    await datastore.commit(change(key, versions[key]))
+                    await asyncio.sleep(0)
+        for key in keys:
+            versions[key] += 1
+            await datastore.commit(stored(key, versions[key], last=True))
+        async with Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK):
+            for number, seen in enumerate(await asyncio.gather(*looking)):
+                assert seen[-1].version == versions[keys[number % len(keys)]]
+                assert [state.version for state in seen] == sorted({state.version for state in seen})
+
+
+async def test_a_relay_and_a_hub_are_quick_enough_to_be_called_live(broadcast_url: str) -> None:
+    async with (
+        deadline(),
+        open_datastore("sqlite://") as datastore,
+        open_broadcast(broadcast_url) as broadcast,
+        Hub(broadcast, StoredBoards(datastore), channels=CHANNELS, compare_seconds=3600) as hub,
+        Relay(datastore, broadcast, CATALOG, channels=CHANNELS) as relay,
+        hub.subscribe(Board, "b1") as states,
+    ):
+        assert await version_of(states) == 0
+        await relay.wait_for(await datastore.ping())
+        for version in range(1, 51):
+            await datastore.commit(stored("b1", version))
+            assert await version_of(states) == version
