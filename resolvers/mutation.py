@@ -1,0 +1,89 @@
+"""Mutations: a domain method or a Mediator's function, in one serializable unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from graphql import GraphQLFieldResolver, GraphQLResolveInfo
+
+from bff.datastore.session import TransactionSession, transaction
+from bff.document import join_path
+from bff.errors import NotFound
+from bff.model.catalog import Catalog
+from bff.model.domain_model import DomainModel
+from bff.model.mutation import MutationDefinition, Parameter
+from bff.resolvers.answer import answer_of
+from bff.resolvers.arguments import storable_value
+from bff.resolvers.context import Context
+
+__all__ = ["mutation_resolver"]
+
+
+def mutation_resolver(definition: MutationDefinition, catalog: Catalog) -> GraphQLFieldResolver:
+    """Calls the function with its arguments validated and its documents loaded; answers what is so after the commit."""
+    answer = answer_of(definition)
+    owner = definition.owner
+    on_document = definition.on_instance and issubclass(owner, DomainModel)
+    # A Mediator may inherit its mutations: it is the one in the app that runs.
+    mediator = next((one for one in catalog.mediators if issubclass(one, owner)), None)
+
+    async def resolve(_: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+        context = cast(Context, info.context)
+
+        async def work(session: TransactionSession) -> tuple[str | None, Any]:
+            # A unit of work is begun again after a conflict: with arguments that nobody has changed.
+            id = arguments["id"] if on_document else None
+            wanted = _wanted(definition, id, arguments)
+            # One read for all of them; what follows finds them in the unit of work.
+            await session.unit.get([join_path(model.__document__.collection, one) for model, one in wanted])
+            values = {
+                parameter.name: await _value(session, parameter, arguments[parameter.graphql_name])
+                for parameter in definition.parameters
+                if parameter.graphql_name in arguments
+            }
+            if mediator is not None:
+                returned = await mediator().run(definition.attribute, **values)
+            else:
+                target = owner if id is None else await _document(session, cast("type[DomainModel]", owner), id)
+                returned = await definition.call(target, values)
+            # Checked before the commit: a function that returns what it does not say changes nothing.
+            return id, answer.prepare(id, returned)
+
+        done = await transaction(context.datastore, work)
+        context.renew()
+        id, prepared = done.result
+        return await answer.give(context, id, prepared, done.timepoint)
+
+    return resolve
+
+
+def _wanted(definition: MutationDefinition, id: str | None, arguments: Mapping[str, Any]) -> list[tuple[type[DomainModel], str]]:
+    """The documents that arrive loaded."""
+    owner = definition.owner
+    wanted = [(owner, id)] if id is not None and issubclass(owner, DomainModel) else []
+    for parameter in definition.parameters:
+        given = arguments.get(parameter.graphql_name)
+        if parameter.model is not None and given is not None:
+            wanted += [(parameter.model, one) for one in (given if parameter.many else [given])]
+    return wanted
+
+
+async def _value(session: TransactionSession, parameter: Parameter, given: Any) -> Any:
+    """What the function is given for a parameter."""
+    if parameter.model is None:
+        assert parameter.codec is not None, "what is not a document has a codec"
+        return storable_value(parameter.codec, given, [parameter.graphql_name])
+    if given is None:
+        return None
+    if parameter.many:
+        return [await _document(session, parameter.model, one) for one in given]
+    return await _document(session, parameter.model, given)
+
+
+async def _document(session: TransactionSession, model: type[DomainModel], id: str) -> DomainModel:
+    [found] = await session.get(model, [id])
+    # A query on a class finds its subclasses, and a subclass is never its sibling.
+    if not isinstance(found, model):
+        raise NotFound(f"there is no {model.__name__} {id!r}")
+    return found

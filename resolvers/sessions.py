@@ -1,0 +1,89 @@
+"""Hand-written resolvers: inside them the models work, and a view that they return is read for them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from bff.model.view_model import ViewModel
+from bff.resolvers.context import Context
+
+__all__ = ["wrap_resolver", "wrap_source"]
+
+
+def wrap_resolver(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """The resolver, run where ``City.get`` and the like go to the app's datastore.
+
+    What it returns may be a handle (``MeetingSession.of(meeting)``) or a list of them: the stored views are resolved instead.
+    """
+
+    def wrapped(source: Any, info: Any, **arguments: Any) -> Any:
+        context = info.context
+        if not isinstance(context, Context):
+            return resolve(source, info, **arguments)
+        with context.activate():
+            value = resolve(source, info, **arguments)
+        if inspect.isawaitable(value):
+            return _later(context, value)
+        return _viewed(context, value)
+
+    return wrapped
+
+
+def wrap_source(subscribe: Callable[..., Any]) -> Callable[..., Any]:
+    """A subscription's source, each step of it run in the session; loaders are new for each of its events."""
+
+    async def wrapped(source: Any, info: Any, **arguments: Any) -> AsyncIterator[Any]:
+        context = info.context
+        if not isinstance(context, Context):
+            events = subscribe(source, info, **arguments)
+            async for event in await events if inspect.isawaitable(events) else events:
+                yield event
+            return
+        with context.activate():
+            events = subscribe(source, info, **arguments)
+            if inspect.isawaitable(events):
+                events = await events
+        iterator = aiter(events)
+        try:
+            while True:
+                # Entered anew for each step: a generator's caller may run the next one in another context.
+                with context.activate():
+                    try:
+                        event = await anext(iterator)
+                    except StopAsyncIteration:
+                        return
+                context.renew()
+                yield event
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+    return wrapped
+
+
+async def _later(context: Context, value: Awaitable[Any]) -> Any:
+    with context.activate():
+        resolved = await value
+    viewed = _viewed(context, resolved)
+    return await viewed if inspect.isawaitable(viewed) else viewed
+
+
+def _viewed(context: Context, value: Any) -> Any:
+    """The stored view in place of a handle."""
+    if isinstance(value, ViewModel):
+        return context.load(type(value), value.id)
+    if isinstance(value, list) and any(isinstance(one, ViewModel) for one in value):
+        return _all_viewed(context, value)
+    return value
+
+
+async def _all_viewed(context: Context, values: list[Any]) -> list[Any]:
+    return list(await asyncio.gather(*(_one_viewed(context, value) for value in values)))
+
+
+async def _one_viewed(context: Context, value: Any) -> Any:
+    return await context.load(type(value), value.id) if isinstance(value, ViewModel) else value

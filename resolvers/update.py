@@ -1,0 +1,87 @@
+"""Updates: the setters of a view, in one serializable unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from graphql import GraphQLFieldResolver, GraphQLResolveInfo
+
+from bff.datastore.session import TransactionSession, transaction
+from bff.errors import BadUserInput, NotFound
+from bff.model.domain_model import DomainModel
+from bff.model.evaluation import open_for_writing
+from bff.model.field import FieldDefinition
+from bff.model.store import Store
+from bff.model.view_model import ViewModel
+from bff.projection.loading import Loading, load
+from bff.resolvers.answer import fresh_views
+from bff.resolvers.arguments import Path, storable_value
+from bff.resolvers.context import Context
+
+__all__ = ["update_resolver"]
+
+
+def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
+    """Runs the setters of the fields that the input names, on the documents that the view is made of."""
+    definition = view.__view__
+    fields = {one.document_name: one for one in definition.fields.values() if one.setter is not None}
+
+    async def resolve(_: Any, info: GraphQLResolveInfo, *, id: str, input: Mapping[str, Any]) -> Any:
+        context = cast(Context, info.context)
+        view.split_key(id)
+        if not input:
+            raise BadUserInput(f"input: name at least one of {', '.join(fields)}", ["input"])
+
+        async def work(session: TransactionSession) -> None:
+            values = {name: _given(fields, name, given) for name, given in input.items()}
+            opened = open_for_writing(view, id, await _store(session, view, id))
+            for name, value in values.items():
+                setattr(opened, fields[name].name, value)
+
+        await transaction(context.datastore, work)
+        context.renew()
+        [document] = await fresh_views(context, view, [id])
+        return document
+
+    return resolve
+
+
+def _given(fields: Mapping[str, FieldDefinition], name: str, given: Any) -> Any:
+    """What a setter is called with."""
+    path: Path = ["input", name]
+    if name not in fields:
+        # Hand-written SDL may extend an input; nothing here knows what it meant.
+        raise BadUserInput(f"input.{name}: there is no setter for it", path)
+    codec = fields[name].setter_codec
+    assert codec is not None, "a field with a setter has a codec for it"
+    return storable_value(codec, given, path)
+
+
+async def _store(session: TransactionSession, view: type[ViewModel], key: str) -> Store:
+    """The view's store, its documents part of the unit of work: what a setter changes of them is saved."""
+    loading = Loading(view, key)
+    await load([loading], session.unit)
+    if loading.error is not None:
+        raise loading.error
+    if loading.absent:
+        raise NotFound(f"there is no {view.__view__.name} {key!r}")
+    values: dict[str, Any] = {}
+    for name, loaded in loading.values.items():
+        # A document that two references read is one object: two would save over one another.
+        adopted = [await _adopt(session, model) for model in _listed(loaded)]
+        values[name] = adopted if isinstance(loaded, list) else next(iter(adopted), None)
+    return view.__view__.store(values)
+
+
+async def _adopt(session: TransactionSession, model: DomainModel) -> DomainModel:
+    [document] = await session.unit.get([model.path])
+    adopted = session.adopt(type(model), document)
+    assert adopted is not None, "it was there a moment ago, in this very unit of work"
+    return adopted
+
+
+def _listed(loaded: Any) -> list[DomainModel]:
+    if isinstance(loaded, list):
+        return loaded
+    return [] if loaded is None else [loaded]
