@@ -1,0 +1,129 @@
+"""Errors as clients see them: a message made for them, ``extensions.code``, and never the text of an unexpected exception."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from graphql import GraphQLError
+
+from bff.errors import (
+    BadUserInput,
+    BFFError,
+    BroadcastError,
+    BuildError,
+    Conflict,
+    DatastoreError,
+    DatastoreUnavailable,
+    DocumentTooLarge,
+    DomainError,
+    IncompleteBuild,
+    InvalidQuery,
+    OutcomeUnknown,
+    RequestError,
+)
+
+__all__ = ["RequestRefused", "format_error", "format_exception", "format_request_error"]
+
+logger = logging.getLogger("bff.serving")
+
+# Their own messages are for the log: they name hosts, files and documents, and quote exceptions. First match wins.
+_PUBLIC: tuple[tuple[type[BFFError], str], ...] = (
+    (DatastoreUnavailable, "the datastore is not available: nothing was written, try again later"),
+    (OutcomeUnknown, "it is not known whether the change was made: look before you try again"),
+    (Conflict, "somebody else wrote first: nothing was written, try again"),
+    (DocumentTooLarge, "a document would be over the datastore's limit: nothing was written"),
+    (DatastoreError, "the datastore could not do it"),
+    (BroadcastError, "the live channel is not available, try again later"),
+    (IncompleteBuild, "the documents of this view change faster than it can be built, try again"),
+    (BuildError, "this view cannot be built from its documents"),
+)
+
+
+class RequestRefused(Exception):
+    """A request that is not executed; ``errors`` are formatted, ``status`` is its HTTP status.
+
+    ``code`` of the first error says why: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, BAD_USER_INPUT, ….
+    """
+
+    def __init__(self, errors: list[dict[str, Any]], status: int = 400) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+        self.status = status
+
+    @classmethod
+    def because(cls, message: str, code: str = "BAD_REQUEST", status: int = 400) -> RequestRefused:
+        """One error without a place in the document."""
+        return cls([{"message": message, "extensions": {"code": code}}], status)
+
+
+def format_error(error: GraphQLError, debug: bool = False) -> dict[str, Any]:
+    """An error of the execution, as it goes out. Unexpected exceptions become ``internal error`` with an id that is in the log.
+
+    ``debug`` is Ariadne's: it changes nothing, since what it would add is in the log.
+    """
+    cause = _cause(error)
+    formatted = _placed(error)
+    if cause is None:
+        # Raised as a GraphQLError by a resolver, or by graphql-core about an argument: written for the client.
+        formatted["message"] = error.message
+        formatted["extensions"] = {
+            "code": "BAD_REQUEST" if error.path else "GRAPHQL_VALIDATION_FAILED",
+            **(error.extensions or {}),
+        }
+        return formatted
+    formatted["message"], formatted["extensions"] = _published(cause, formatted.get("path"))
+    return formatted
+
+
+def format_exception(error: Exception) -> dict[str, Any]:
+    """An exception that has no place in a document: a context that cannot be made, a payload that cannot be written."""
+    return format_error(error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error))
+
+
+def format_request_error(error: GraphQLError, code: str) -> dict[str, Any]:
+    """An error about the request itself, found before anything of it was executed. graphql-core writes these for clients."""
+    return {**_placed(error), "message": error.message, "extensions": {**(error.extensions or {}), "code": code}}
+
+
+def _placed(error: GraphQLError) -> dict[str, Any]:
+    placed: dict[str, Any] = {"message": ""}
+    if error.locations:
+        placed["locations"] = [{"line": location.line, "column": location.column} for location in error.locations]
+    if error.path is not None:
+        placed["path"] = list(error.path)
+    return placed
+
+
+def _published(cause: BaseException, path: list[Any] | None) -> tuple[str, dict[str, Any]]:
+    if isinstance(cause, RequestError | DomainError | InvalidQuery):
+        extensions: dict[str, Any] = {"code": cause.code}
+        if isinstance(cause, BadUserInput) and cause.path is not None:
+            extensions["argumentPath"] = list(cause.path)
+        return str(cause) or _first_line(cause) or cause.code, extensions
+    incident = uuid.uuid4().hex[:12]
+    where = ".".join(map(str, path)) if path else "request"
+    for kind, message in _PUBLIC:
+        if isinstance(cause, kind):
+            logger.warning("%s: %s [%s]", where, message, incident, exc_info=cause)
+            return message, {"code": getattr(cause, "code", kind.code), "id": incident}
+    logger.error("%s: internal error [%s]", where, incident, exc_info=cause)
+    return "internal error", {"code": "INTERNAL", "id": incident}
+
+
+def _cause(error: GraphQLError) -> BaseException | None:
+    """What was raised first, or None where that was a GraphQLError itself."""
+    cause: BaseException | None = error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    # A resolver's TaskGroup wraps the one error that matters.
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    if isinstance(cause, GraphQLError):
+        return _cause(cause)
+    return cause
+
+
+def _first_line(error: BaseException) -> str:
+    return (type(error).__doc__ or "").strip().partition("\n")[0]

@@ -1,0 +1,54 @@
+"""How much one client may ask of the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What serving refuses, and when it gives up. Times are in seconds, sizes in bytes unless they say otherwise.
+
+    Raises ValueError where a limit is not a positive number.
+    """
+
+    body_bytes: int = 1024 * 1024
+    """The longest HTTP request body; a longer one is answered 413."""
+    body_seconds: float = 30.0
+    """How long an HTTP request body may take to arrive; then it is answered 408."""
+    query_tokens: int = 2_000
+    """The most tokens in a GraphQL document."""
+    cached_documents: int = 1_000
+    """How many parsed and validated GraphQL documents are kept."""
+    cached_characters: int = 256 * 1024
+    """How long the texts of the kept documents may be together: a parsed document is some hundred times its text."""
+    sockets: int = 10_000
+    """The most WebSockets at a time; the next is closed with 1013 (try again later)."""
+    message_bytes: int = 1024 * 1024
+    """The longest WebSocket message from a client; a longer one closes the socket with 1009."""
+    operations: int = 1_000
+    """The most operations at a time on one WebSocket, counting those whose last message is not sent yet."""
+    outbox_bytes: int = 16 * 1024 * 1024
+    """Over so much unsent text on one WebSocket, its operations wait for the peer before they execute anything more."""
+    outbox_controls: int = 64
+    """The most unsent pongs on one WebSocket; then nothing more is read from it until the peer reads."""
+    init_seconds: float = 10.0
+    """From the opening of a WebSocket to its acknowledged connection_init; then it is closed with 4408."""
+    ping_seconds: float = 25.0
+    """A client that was silent for so long is sent a ping."""
+    pong_seconds: float = 25.0
+    """A client that stays silent for so long after the ping is let go with 4408."""
+    send_seconds: float = 20.0
+    """How long one message to a peer that does not read may wait; then its socket is aborted."""
+    close_seconds: float = 5.0
+    """How long a closing socket waits for its close frame to leave, and a cancelled operation before it is cancelled again."""
+    mutation_seconds: float = 30.0
+    """How long a mutation may still run when its socket has gone; then it is cancelled."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ValueError(f"Limits.{field.name}: {value!r} is not a positive number")

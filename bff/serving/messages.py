@@ -1,0 +1,164 @@
+"""The messages of graphql-transport-ws: what a client may send, as types with one pure parse, and what we send, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from bff.serving.operations import Request
+
+__all__ = [
+    "SUBPROTOCOL",
+    "ClientMessage",
+    "CloseCode",
+    "Complete",
+    "ConnectionInit",
+    "InvalidMessage",
+    "Ping",
+    "Pong",
+    "Subscribe",
+    "complete",
+    "connection_ack",
+    "error",
+    "next_result",
+    "parse",
+    "ping",
+    "pong",
+]
+
+SUBPROTOCOL: Final = "graphql-transport-ws"
+
+
+class CloseCode(IntEnum):
+    """Why we close a socket. The graphql-ws client connects again after 1012, 1013, 4403 and 4408, not after the others."""
+
+    NORMAL = 1000
+    TOO_BIG = 1009
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+    TIMEOUT = 4408
+    SUBSCRIBER_EXISTS = 4409
+    TOO_MANY_INITIALISATIONS = 4429
+    INTERNAL = 4500
+
+
+class InvalidMessage(ValueError):
+    """A frame that is no message of the protocol; its text is the reason of the 4400 that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInit:
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    id: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    id: str
+
+
+ClientMessage: TypeAlias = ConnectionInit | Ping | Pong | Subscribe | Complete
+
+
+def parse(frame: str | bytes) -> ClientMessage:
+    """One frame from a client. Raises InvalidMessage."""
+    if isinstance(frame, bytes):
+        raise InvalidMessage("Messages are text frames, not binary ones")
+    try:
+        message = orjson.loads(frame)
+    except ValueError:
+        raise InvalidMessage("The message is not valid JSON") from None
+    if not isinstance(message, dict):
+        raise InvalidMessage("The message is not a JSON object")
+    kind = message.get("type")
+    if not isinstance(kind, str):
+        raise InvalidMessage("The message's 'type' is not a string")
+    match kind:
+        case "connection_init":
+            return ConnectionInit(_object(message, kind, "payload"))
+        case "ping":
+            return Ping(_object(message, kind, "payload"))
+        case "pong":
+            return Pong(_object(message, kind, "payload"))
+        case "subscribe":
+            return Subscribe(_id(message, kind), _request(message.get("payload")))
+        case "complete":
+            return Complete(_id(message, kind))
+    raise InvalidMessage(f"Unexpected message of type '{kind[:40]}'")
+
+
+def _object(holder: dict[str, Any], kind: str, name: str) -> dict[str, Any] | None:
+    value = holder.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    raise InvalidMessage(f"The '{name}' of '{kind}' is not an object")
+
+
+def _id(message: dict[str, Any], kind: str) -> str:
+    value = message.get("id")
+    if isinstance(value, str) and value:
+        return value
+    raise InvalidMessage(f"The 'id' of '{kind}' is not a string, or is empty")
+
+
+def _request(payload: Any) -> Request:
+    if not isinstance(payload, dict):
+        raise InvalidMessage("The 'payload' of 'subscribe' is not an object")
+    query, name = payload.get("query"), payload.get("operationName")
+    if not isinstance(query, str):
+        raise InvalidMessage("The 'query' of 'subscribe' is not a string")
+    if name is not None and not isinstance(name, str):
+        raise InvalidMessage("The 'operationName' of 'subscribe' is not a string")
+    return Request(query, name, _object(payload, "subscribe", "variables"), _object(payload, "subscribe", "extensions"))
+
+
+def connection_ack(payload: Mapping[str, Any] | None = None) -> str:
+    return _dump("connection_ack", payload)
+
+
+def ping(payload: Mapping[str, Any] | None = None) -> str:
+    return _dump("ping", payload)
+
+
+def pong(payload: Mapping[str, Any] | None = None) -> str:
+    return _dump("pong", payload)
+
+
+def next_result(id: str, payload: Mapping[str, Any]) -> str:
+    """Raises TypeError where the payload cannot be written as JSON."""
+    return orjson.dumps({"id": id, "type": "next", "payload": payload}).decode()
+
+
+def error(id: str, errors: list[dict[str, Any]]) -> str:
+    return orjson.dumps({"id": id, "type": "error", "payload": errors}).decode()
+
+
+def complete(id: str) -> str:
+    return orjson.dumps({"id": id, "type": "complete"}).decode()
+
+
+def _dump(kind: str, payload: Mapping[str, Any] | None) -> str:
+    return orjson.dumps({"type": kind} if payload is None else {"type": kind, "payload": payload}).decode()

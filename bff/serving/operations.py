@@ -1,0 +1,182 @@
+"""Operations: what a client asks for, from its text to its results; the same over HTTP and over WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, Final, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    create_source_event_stream,
+    execute,
+    get_variable_values,
+    located_error,
+)
+from graphql.execution.collect_fields import collect_fields
+from starlette.requests import HTTPConnection
+
+from bff.serving.documents import Documents
+from bff.serving.errors import RequestRefused, format_error, format_request_error
+
+__all__ = ["LATEST_WINS", "ContextFactory", "Operation", "Operations", "Request"]
+
+ContextFactory: TypeAlias = Callable[[HTTPConnection], Awaitable[Any] | Any]
+"""Makes ``info.context`` for one operation that arrived on a connection (a Request, or a WebSocket whose
+``state.connection_params`` is the payload of its ``connection_init``)."""
+
+LATEST_WINS: Final = "bff.latest_wins"
+"""A subscription field with this in its ``extensions`` yields states, not events: to a peer that is slow, a newer
+result replaces the unsent one. Without it the source waits until its result has been taken by the socket."""
+
+_MAX_COERCION_ERRORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The four parameters of GraphQL over HTTP, of the right types."""
+
+    query: str
+    operation_name: str | None = None
+    variables: Mapping[str, Any] | None = None
+    extensions: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A valid request: its document, which of its operations is meant, and variables that can be coerced."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    variables: dict[str, Any]
+    latest_wins: bool = False
+
+    @property
+    def kind(self) -> OperationType:
+        return self.node.operation
+
+    @property
+    def name(self) -> str | None:
+        return self.node.name.value if self.node.name else None
+
+
+class Operations:
+    """Prepares and executes operations on one schema."""
+
+    def __init__(self, schema: GraphQLSchema, context_factory: ContextFactory, documents: Documents) -> None:
+        self._schema = schema
+        self._context_factory = context_factory
+        self._documents = documents
+        # "Did you mean …?" tells what introspection is not to tell.
+        self._hide = not documents.introspection
+
+    def prepare(self, request: Request) -> Operation:
+        """Parse, validate, choose the operation, check the variables. Raises RequestRefused."""
+        document = self._documents.get(request.query)
+        node = _choose(document, request.operation_name)
+        if self._schema.get_root_type(node.operation) is None:
+            raise RequestRefused.because(f"This schema has no {node.operation.value}s.", "GRAPHQL_VALIDATION_FAILED")
+        variables = dict(request.variables or {})
+        coerced = get_variable_values(
+            self._schema, node.variable_definitions or (), variables, _MAX_COERCION_ERRORS, hide_suggestions=self._hide
+        )
+        if isinstance(coerced, list):
+            raise RequestRefused([format_request_error(error, "BAD_USER_INPUT") for error in coerced])
+        latest_wins = node.operation is OperationType.SUBSCRIPTION and self._latest_wins(document, node, coerced)
+        return Operation(document, node, variables, latest_wins)
+
+    async def context(self, connection: HTTPConnection) -> Any:
+        """A fresh ``info.context``: one for each operation."""
+        context = self._context_factory(connection)
+        return await context if isawaitable(context) else context
+
+    async def execute(self, operation: Operation, context: Any, root: Any = None) -> dict[str, Any]:
+        """The response of a query or a mutation, or of one event of a subscription (``root``); errors are formatted."""
+        with _own_cancellation_only():
+            result = execute(
+                self._schema, operation.document, root, context, operation.variables, operation.name, hide_suggestions=self._hide
+            )
+            return _response(await result if isawaitable(result) else result)
+
+    async def subscribe(self, operation: Operation, context: Any) -> AsyncIterable[Any]:
+        """The source of a subscription: events to ``execute`` one after the other. Raises RequestRefused."""
+        with _own_cancellation_only():
+            source = await create_source_event_stream(
+                self._schema, operation.document, None, context, operation.variables, operation.name, hide_suggestions=self._hide
+            )
+        if isinstance(source, ExecutionResult):
+            raise RequestRefused([format_error(error) for error in source.errors or ()])
+        return source
+
+    async def next_event(self, operation: Operation, events: AsyncIterator[Any]) -> Any:
+        """What the source yields next. Raises StopAsyncIteration at its end, RequestRefused for whatever else it raises."""
+        try:
+            with _own_cancellation_only():
+                return await anext(events)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            raise RequestRefused([self._source_error(operation, error)]) from error
+
+    def _source_error(self, operation: Operation, error: Exception) -> dict[str, Any]:
+        field = operation.node.selection_set.selections[0]
+        path = [(field.alias or field.name).value] if isinstance(field, FieldNode) else None
+        return format_error(located_error(error, [field], path))
+
+    def _latest_wins(self, document: DocumentNode, node: OperationDefinitionNode, variables: dict[str, Any]) -> bool:
+        root_type = self._schema.get_root_type(node.operation)
+        if root_type is None:
+            return False
+        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+        selected = collect_fields(self._schema, fragments, variables, root_type, node.selection_set)
+        for nodes in selected.values():
+            definition = root_type.fields.get(nodes[0].name.value)
+            if definition is not None and definition.extensions.get(LATEST_WINS):
+                return True
+        return False
+
+
+@contextmanager
+def _own_cancellation_only() -> Iterator[None]:
+    """A CancelledError that nobody sent to this task is an error: a resolver has waited for something that was cancelled."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("a resolver waited for something that was cancelled") from error
+
+
+def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if name is not None:
+        operations = [each for each in operations if each.name is not None and each.name.value == name]
+        if not operations:
+            raise RequestRefused.because(f'Unknown operation named "{name}".', "OPERATION_RESOLUTION_FAILURE")
+    if not operations:
+        raise RequestRefused.because("The document has no operation.", "OPERATION_RESOLUTION_FAILURE")
+    if len(operations) > 1:
+        raise RequestRefused.because(
+            "operationName is required where the document has several operations.", "OPERATION_RESOLUTION_FAILURE"
+        )
+    return operations[0]
+
+
+def _response(result: ExecutionResult) -> dict[str, Any]:
+    response: dict[str, Any] = {}
+    if result.errors:
+        response["errors"] = [format_error(error) for error in result.errors]
+    response["data"] = result.data
+    if result.extensions:
+        response["extensions"] = result.extensions
+    return response
