@@ -1,0 +1,63 @@
+# The two commands everybody needs: `make demo` and `make test`.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+WEB := examples/meeting_room/web
+DEMO := .demo
+
+.PHONY: demo test lint check format bench clean help
+
+help:            ## What can be made
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
+
+demo: ## Serve the meeting room on http://127.0.0.1:$(PORT)/
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.installed page
+	@mkdir -p $(DEMO)
+	@BFF_DATASTORE_URL=sqlite:///$(DEMO)/meeting_room.db PYTHONPATH=examples $(BIN)/python -m meeting_room.seed
+	@echo
+	@echo "  The meeting room:  http://127.0.0.1:$(PORT)/"
+	@echo "  GraphQL:           http://127.0.0.1:$(PORT)/graphql"
+	@echo "  Open the page in two windows and change somebody's attendance in one of them."
+	@echo
+	@BFF_DATASTORE_URL=sqlite:///$(DEMO)/meeting_room.db PYTHONPATH=examples $(BIN)/bff serve meeting_room.app:app --port $(PORT)
+
+test: $(VENV)/.installed-dev ## Run every test
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+lint: $(VENV)/.installed-dev ## Formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+
+check: lint test ## Everything that must hold before a change lands
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The page is built where Node is there; without it the example serves a plain one.
+.PHONY: page
+page:
+	@if ! command -v npm >/dev/null 2>&1; then echo "npm is not installed: serving the plain page"; \
+	else $(MAKE) --no-print-directory $(WEB)/dist/index.html || echo "the page could not be built: serving the plain one"; fi
+
+$(WEB)/dist/index.html: $(WEB)/package-lock.json $(shell find $(WEB)/src $(WEB)/index.html -type f 2>/dev/null)
+	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bff needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) $(DEMO) $(WEB)/dist $(WEB)/node_modules build dist *.egg-info

@@ -1,0 +1,139 @@
+"""``bff.App``: declarations in, an ASGI application out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from ariadne import SchemaBindable
+from graphql import GraphQLSchema
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bff.broadcast.port import Broadcast
+from bff.datastore.port import Datastore
+from bff.datastore.session import DatastoreSession
+from bff.errors import BFFError
+from bff.model.catalog import Catalog
+from bff.model.domain_model import DomainModel
+from bff.model.mediator import Mediator
+from bff.model.session import use_session
+from bff.model.view_model import ViewModel
+from bff.readiness import readiness
+from bff.resolvers.bind import bind
+from bff.resolvers.context import Context
+from bff.runtime import Runtime, open_runtime
+from bff.schema.build import build_schema
+from bff.serving.health import Health
+from bff.serving.http import GraphQLApp, graphql_app
+from bff.settings import Settings, load_settings
+
+__all__ = ["App"]
+
+
+class App:
+    """An ASGI application that keeps, serves and pushes views.
+
+    ::
+
+        app = bff.App(views=[MeetingSession], mediators=[MeetingRoom])      # bff serve meeting_room.app:app
+
+    ``type_defs`` and ``bindables`` extend the reflected schema with SDL and resolvers of your own, as in Ariadne; ``routes`` are
+    Starlette's, served beside GraphQL. ``models`` names domain models that no view and no mediator leads to. ``settings`` are
+    read from the environment at start-up where none are given, and so are the adapters from their URLs.
+
+    It opens nothing before the ASGI lifespan does. Raises DeclarationError for what is declared wrongly.
+    """
+
+    def __init__(
+        self,
+        *,
+        views: Sequence[type[ViewModel]],
+        mediators: Sequence[type[Mediator]] = (),
+        models: Sequence[type[DomainModel]] = (),
+        type_defs: str | Sequence[str] | None = None,
+        bindables: Sequence[SchemaBindable] = (),
+        routes: Sequence[BaseRoute] = (),
+        settings: Settings | None = None,
+        datastore: Datastore | None = None,
+        broadcast: Broadcast | None = None,
+    ) -> None:
+        self.catalog = Catalog.of(views, mediators, models)
+        self.schema: GraphQLSchema = build_schema(self.catalog, type_defs)
+        bind(self.schema, self.catalog, bindables)
+        self.settings = settings
+        self._routes = tuple(routes)
+        self.datastore = datastore
+        self.broadcast = broadcast
+        self._serving: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._serving is None:
+            raise RuntimeError("bff.App was not started: run it on a server with lifespan support, or inside app.running()")
+        else:
+            await self._serving(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self, settings: Settings | None = None) -> AsyncIterator[Runtime]:
+        """Start everything, and stop it at the end: what a server's lifespan does, for scripts and tests.
+
+        ``settings`` stand in for the app's own.
+        Raises SettingsError, DatastoreUnavailable or BroadcastError where something it needs is not there.
+        """
+        settings = settings or self.settings or load_settings()
+        async with open_runtime(self.catalog, settings, self.datastore, self.broadcast) as runtime:
+            graphql = self._graphql(runtime, settings)
+            self._serving = _with_session(self._routed(graphql, runtime, settings), runtime.datastore)
+            try:
+                yield runtime
+            finally:
+                self._serving = None
+                await graphql.shutdown()
+
+    def _graphql(self, runtime: Runtime, settings: Settings) -> GraphQLApp:
+        def context(request: HTTPConnection) -> Context:
+            assert runtime.hub is not None, "GraphQL is served by the web role, which has a hub"
+            return Context(runtime.datastore, self.catalog, runtime.views, runtime.hub, request)
+
+        return graphql_app(
+            self.schema,
+            context,
+            limits=settings.limits,
+            allowed_origins=settings.allowed_origins,
+            introspection=settings.introspection,
+        )
+
+    def _routed(self, graphql: GraphQLApp, runtime: Runtime, settings: Settings) -> Starlette:
+        health = Health(readiness(runtime)).routes()
+        if "web" not in settings.roles():
+            return Starlette(routes=health)
+        endpoints = [Route(settings.graphql_path, graphql), WebSocketRoute(settings.graphql_path, graphql)]
+        return Starlette(routes=[*endpoints, *health, *self._routes])
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """ASGI's lifespan protocol. What is wrong at start-up is one line in the server's log, not a traceback."""
+        phase = "startup"
+        await receive()
+        try:
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
+                await receive()
+        except BFFError as error:
+            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _with_session(app: ASGIApp, datastore: Datastore) -> ASGIApp:
+    """Have ``City.get`` and the like go to this app's datastore in everything that serves a request."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        with use_session(DatastoreSession(datastore)):
+            await app(scope, receive, send)
+
+    return serve

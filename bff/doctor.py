@@ -1,0 +1,128 @@
+"""What ``bff doctor`` looks at: an app's deployment, from outside of its processes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bff.broadcast.connect import open_broadcast
+from bff.broadcast.port import Broadcast
+from bff.datastore.connect import open_datastore
+from bff.datastore.port import Datastore
+from bff.document import Document
+from bff.errors import BFFError
+from bff.model.catalog import Catalog
+from bff.projection.checkpoint import PROJECTORS
+from bff.projection.definitions import Definitions
+from bff.projection.handled import MEDIATORS, Handled
+from bff.projection.metadata import Metadata
+from bff.projection.stored_view import METADATA
+from bff.query import PATH, Compare, Op, Order, Query
+from bff.settings import Settings
+from bff.types import Timepoint
+
+__all__ = ["Finding", "examine"]
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and whether it is well."""
+
+    subject: str
+    ok: bool
+    text: str
+
+
+async def examine(
+    catalog: Catalog, settings: Settings, datastore: Datastore | None = None, broadcast: Broadcast | None = None
+) -> list[Finding]:
+    """Look at everything that the app stands on; adapters that are given stand in for those that the settings name.
+
+    Nothing is written.
+    """
+    return [finding async for finding in _findings(catalog, settings, datastore, broadcast)]
+
+
+async def _findings(
+    catalog: Catalog, settings: Settings, datastore: Datastore | None, broadcast: Broadcast | None
+) -> AsyncIterator[Finding]:
+    yield Finding("app", True, f"{_count(len(catalog.views), 'view')}, {_count(len(catalog.mutations), 'mutation')}")
+    try:
+        async with broadcast or open_broadcast(settings.broadcast_url) as broadcast:
+            await broadcast.ping()
+            yield Finding("broadcast", True, broadcast.url)
+    except BFFError as error:
+        yield Finding("broadcast", False, str(error))
+    async with AsyncExitStack() as stack:
+        try:
+            datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
+            now = await datastore.ping()
+        except BFFError as error:
+            yield Finding("datastore", False, str(error))
+            return
+        yield Finding("datastore", True, datastore.url)
+        yield await _projector(datastore, now)
+        for view in await Definitions(datastore).outdated(catalog.views.values()):
+            yield Finding(
+                "definition",
+                False,
+                f"{view.__view__.name} has changed since its views were built: run a projector, or bff rebuild",
+            )
+        async for finding in _failing_views(datastore):
+            yield finding
+        async for finding in _failing_documents(datastore):
+            yield finding
+
+
+async def _projector(datastore: Datastore, now: Timepoint) -> Finding:
+    async with datastore.snapshot() as snapshot:
+        checkpoints = await snapshot.query(Query(PROJECTORS))
+    points = [point for checkpoint in checkpoints if isinstance(point := (checkpoint.data or {}).get("timepoint"), int)]
+    if not points:
+        return Finding("projector", False, "none has run yet: views are built when they are asked for, lists are empty")
+    return Finding(
+        "projector", True, f"has seen everything up to {_time(max(points))}, {(now - max(points)) / 1e6:.1f} s before now"
+    )
+
+
+async def _failing_views(datastore: Datastore) -> AsyncIterator[Finding]:
+    found = [Metadata.from_document(document) for document in await _failing(datastore, METADATA)]
+    for metadata in found[:SHOWN]:
+        if metadata is not None and metadata.failure is not None:
+            failure = metadata.failure
+            text = f"{failure.kind}: {failure.message} (since {_time(failure.since)}, {_count(failure.attempts, 'attempt')})"
+            yield Finding(f"{metadata.view} {metadata.key}", False, text)
+    yield _summary("views", "every one can be built", "cannot be built", len(found))
+
+
+async def _failing_documents(datastore: Datastore) -> AsyncIterator[Finding]:
+    found = [Handled.from_document(document) for document in await _failing(datastore, MEDIATORS)]
+    for handled in found[:SHOWN]:
+        if handled is not None:
+            text = f"{handled.error} ({_count(handled.attempts, 'attempt')})"
+            yield Finding(f"{handled.mediator} {handled.path}", False, text)
+    yield _summary("mediators", "every document is handled, or about to be", "could not be handled", len(found))
+
+
+async def _failing(datastore: Datastore, collection: str) -> list[Document]:
+    """What is marked as failing, at most one more than is shown."""
+    async with datastore.snapshot() as snapshot:
+        return await snapshot.query(Query(collection, Compare("failing", Op.EQ, True), (Order(PATH),), limit=SHOWN + 1))
+
+
+def _summary(subject: str, well: str, ill: str, failing: int) -> Finding:
+    if failing == 0:
+        return Finding(subject, True, well)
+    return Finding(subject, False, f"more than {SHOWN} {ill}; {SHOWN} are shown" if failing > SHOWN else f"{failing} {ill}")
+
+
+def _time(timepoint: Timepoint) -> str:
+    return datetime.fromtimestamp(timepoint / 1_000_000, UTC).isoformat(timespec="seconds")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,63 @@
+"""The running parts of one process, from the datastore up: opened in order, closed in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+from bff.broadcast.connect import open_broadcast
+from bff.broadcast.port import Broadcast
+from bff.datastore.connect import open_datastore
+from bff.datastore.port import Datastore
+from bff.live.channels import Channels
+from bff.live.hub import Hub
+from bff.live.relay import Relay
+from bff.model.catalog import Catalog
+from bff.projection.mediation import Mediation
+from bff.projection.projector import Projector
+from bff.projection.reader import ViewReader
+from bff.settings import Settings
+
+__all__ = ["Runtime", "open_runtime"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What runs in this process. A part that is another role's is None."""
+
+    datastore: Datastore
+    broadcast: Broadcast
+    views: ViewReader
+    hub: Hub | None
+    projector: Projector | None
+    mediation: Mediation | None
+    relay: Relay | None
+
+
+@asynccontextmanager
+async def open_runtime(
+    catalog: Catalog, settings: Settings, datastore: Datastore | None = None, broadcast: Broadcast | None = None
+) -> AsyncIterator[Runtime]:
+    """Start what the settings' role plays; adapters that are given stand in for those that the settings name.
+
+    Raises SettingsError, DatastoreUnavailable or BroadcastError where something it needs is not there.
+    """
+    roles = settings.roles()
+    async with AsyncExitStack() as stack:
+        datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
+        broadcast = await stack.enter_async_context(broadcast or open_broadcast(settings.broadcast_url))
+        projector = mediation = relay = hub = None
+        if "projector" in roles:
+            projector = await stack.enter_async_context(Projector(datastore, catalog, concurrency=settings.builds_at_once))
+            mediation = await stack.enter_async_context(Mediation(datastore, catalog))
+        channels = Channels(settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}")
+        views = ViewReader(datastore, catalog) if projector is None else projector.views
+        # What is published in memory stays in this process: it needs a relay of its own.
+        if "relay" in roles or ("web" in roles and broadcast.url.startswith("memory:")):
+            relay = await stack.enter_async_context(Relay(datastore, broadcast, catalog, channels=channels))
+        if "web" in roles:
+            live = Hub(broadcast, views, channels=channels, compare_seconds=settings.compare_seconds)
+            hub = await stack.enter_async_context(live)
+        yield Runtime(datastore, broadcast, views, hub, projector, mediation, relay)
