@@ -1,0 +1,1 @@
+"""A meeting room: who is here, live for everybody who looks. Run it with ``make demo``."""

@@ -1,0 +1,17 @@
+import { ApolloProvider } from "@apollo/client/react";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./App";
+import { client } from "./client";
+import "./styles.css";
+
+const meetingId = new URLSearchParams(location.search).get("meeting") ?? "meeting_1";
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <ApolloProvider client={client}>
+      <App meetingId={meetingId} />
+    </ApolloProvider>
+  </StrictMode>,
+);
