@@ -1,0 +1,141 @@
+"""Runs the shop in processes that are cheap to start and to kill: forked from one that has imported everything already."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bff.datastore.connect import open_datastore
+from bff.datastore.port import Datastore
+from bff.query import Query
+from bff.runtime import Runtime
+from bff.settings import Settings
+from bff.testing.harness import AppHarness
+from bff.types import Value
+from bff.values import dump_document
+from tests.faults.killed_app import app
+from tests.faults.killing import KILL, TRACE
+from tests.faults.script import Journal, play, seed
+
+__all__ = ["COLLECTIONS", "Forker", "Job", "settled", "work", "written_down"]
+
+ROOT = Path(__file__).parent.parent.parent
+JOB_SECONDS = 60
+
+COLLECTIONS = (
+    *("products", "customers", "orders", "receipts", "ledgers", "welcomes", "farewells"),
+    *("ProductPage", "CustomerPage", "_bff_views", "_bff_mediators", "_bff_projectors", "_bff_definitions"),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One life of the app: with the script played or only watched; killed at a point, or ended once all is written down."""
+
+    url: str
+    journal: str
+    log: str
+    plays: bool = True
+    kill: str = ""
+    trace: str = ""
+    report: str = ""
+
+
+class Forker:
+    """A process that forks one for each job. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from tests.faults.killed_run import work; work()"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def run(self, job: Job) -> int:
+        """Returns when it has ended: 0, 1 where it raised (its log says what), or minus the signal that ended it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(asdict(job))}\n".encode())
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=JOB_SECONDS)
+
+
+def work() -> None:
+    """Fork for each job on standard input; answer with how it ended."""
+    for line in sys.stdin:
+        job = Job(**json.loads(line))
+        child = os.fork()
+        if child == 0:
+            _live(job)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _live(job: Job) -> None:
+    """The child's life; it never returns."""
+    signal.alarm(JOB_SECONDS)
+    log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ |= {"BFF_DATASTORE_URL": job.url, KILL: job.kill, TRACE: job.trace}
+    code = 1
+    try:
+        asyncio.run(_run(job))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+async def _run(job: Job) -> None:
+    if job.plays:
+        await seed(job.url)
+    async with AppHarness(app, settings=Settings(datastore_url=job.url), timeout=20) as running:
+        journal = Journal(Path(job.journal))
+        await (play(running, journal) if job.plays else play(running, journal, ()))
+        await settled(running.runtime)
+    if job.report:
+        async with open_datastore(job.url) as datastore:
+            report = await written_down(datastore)
+        await asyncio.to_thread(Path(job.report).write_bytes, report)
+
+
+async def settled(runtime: Runtime) -> None:
+    """Everything written so far is handled by the triggers, and what they wrote is in the views."""
+    assert runtime.mediation is not None
+    assert runtime.projector is not None
+    await runtime.mediation.wait_for(await runtime.datastore.ping())
+    await runtime.projector.wait_for(await runtime.datastore.ping())
+
+
+async def written_down(datastore: Datastore) -> bytes:
+    """Every document there is, and when it was last changed: ``Stored.of_bytes`` reads it."""
+    documents: dict[str, Value] = {}
+    async with datastore.snapshot() as snapshot:
+        for collection in COLLECTIONS:
+            for document in await snapshot.query(Query(collection)):
+                documents[document.path] = {"data": dict(document.data or {}), "time": document.update_time}
+    return dump_document(documents)
