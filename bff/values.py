@@ -18,7 +18,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 Json: TypeAlias = Any
-Stored: TypeAlias = "bool | int | float | str | bytes | datetime | GeoPoint | list[Any] | dict[str, Any] | None"
 
 
 class Missing:

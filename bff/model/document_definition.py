@@ -25,7 +25,6 @@ class DocumentField:
     document_name: str
     annotation: Any
     codec: Codec
-    required: bool
 
 
 @dataclass(frozen=True)

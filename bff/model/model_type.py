@@ -139,7 +139,7 @@ def _field(model: Any, name: str, info: FieldInfo) -> DocumentField:
     annotation: Any = info.annotation
     if info.metadata:
         annotation = Annotated[annotation, *info.metadata]
-    return DocumentField(name, document_name, annotation, Codec.of(annotation, where, model.__naming__), info.is_required())
+    return DocumentField(name, document_name, annotation, Codec.of(annotation, where, model.__naming__))
 
 
 def _check_names(name: str, parent: Any, namespace: Mapping[str, Any]) -> None:
