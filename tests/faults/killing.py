@@ -54,6 +54,7 @@ class KillingDatastore:
         self._point: KillPoint | None = None
         self._trace: str | None = None
         self._calls: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
 
     @property
     def url(self) -> str:
@@ -115,8 +116,9 @@ class KillingDatastore:
         return self._calls[kind], kind
 
     def end(self, number: int, kind: str) -> None:
-        """The call was made."""
-        self._at("after", number, kind)
+        """The call was made: ``after`` counts those that were, since one that meets a conflict is made again."""
+        self._done[kind] += 1
+        self._at("after", self._done[kind], kind)
 
     def _at(self, phase: Literal["before", "after"], number: int, kind: str) -> None:
         if KillPoint(phase, number, kind) == self._point:
