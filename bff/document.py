@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bff.errors import BadUserInput
@@ -38,6 +38,12 @@ class Document:
     def collection(self) -> str:
         """The path of the collection that holds it: ``meetings``, ``users/u1/forms``."""
         return collection_of(self.path)
+
+    def only(self, fields: Sequence[str] | None) -> Document:
+        """With these top-level fields alone, as far as it has them; as it is where that is None."""
+        if fields is None or self.data is None:
+            return self
+        return Document(self.path, {name: self.data[name] for name in fields if name in self.data}, self.update_time)
 
 
 def document_id(path: str) -> str:

@@ -12,7 +12,7 @@ import orjson
 
 from bff.types import GeoPoint, Value
 
-__all__ = ["MISSING", "Missing", "dump_document", "field_value", "load_document", "microseconds", "same_data"]
+__all__ = ["MISSING", "Missing", "dump_document", "field_value", "load_document", "load_value", "microseconds", "same_data"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -107,6 +107,11 @@ def load_document(raw: bytes) -> dict[str, Value]:
     if raw[:1] == TAGGED:
         data = _load(data)
     return cast("dict[str, Value]", data)
+
+
+def load_value(raw: str) -> Value:
+    """One value out of what ``dump_document`` made, as it stands there."""
+    return cast(Value, _load(orjson.loads(raw)))
 
 
 def _load(value: Json) -> Json:

@@ -30,6 +30,7 @@ __all__ = [
     "ResumePoint",
     "Set",
     "Snapshot",
+    "Snapshots",
     "Target",
     "Write",
 ]
@@ -135,14 +136,22 @@ class Changes:
 
 
 class Reader(Protocol):
-    """Reads documents, all of them true at one timepoint. Snapshots and units of work are readers."""
+    """Reads documents, all of them true at one timepoint. Snapshots and units of work are readers.
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    ``fields`` is a mask: of a document only these top-level fields are read, as far as it has them, and neither sent nor decoded
+    are the others. With ``()`` a document that exists has ``data={}``: it is there, and ``update_time`` says since when.
+    """
+
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         """The documents, one per path and in its order, absent ones with ``data=None``; one batched read."""
         ...
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         """The results, in the query's full order. Raises InvalidQuery."""
+        ...
+
+    async def count(self, query: Query) -> int:
+        """How many results the query has, its cursors and its limit included, without reading them. Raises InvalidQuery."""
         ...
 
 
@@ -152,6 +161,14 @@ class Snapshot(Reader, Protocol):
     @property
     def timepoint(self) -> Timepoint:
         """The timepoint that the reads are true for. Known after the first read on some datastores: read first."""
+        ...
+
+
+class Snapshots(Protocol):
+    """What opens snapshots: a datastore, or a unit of work, whose only one it is."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """Reads at one timepoint."""
         ...
 
 

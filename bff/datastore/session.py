@@ -6,18 +6,18 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from bff.datastore.port import Datastore, Delete, Merge, Precondition, Set, Write
-from bff.datastore.unit_of_work import UnitOfWork
+from bff.datastore.unit_of_work import Change, UnitOfWork
 from bff.document import Document, join_path
 from bff.errors import Conflict
 from bff.model.domain_model import DomainModel
 from bff.model.find import Find
 from bff.model.session import use_session
-from bff.types import Timepoint
+from bff.types import Timepoint, Value
 
-__all__ = ["DatastoreSession", "Done", "TransactionSession", "transaction"]
+__all__ = ["DatastoreSession", "Done", "OnCommit", "TransactionSession", "transaction"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=DomainModel)
@@ -26,11 +26,19 @@ FIRST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.5
 
 
-class DatastoreSession:
-    """Every call stands for itself: a read is of the present, a save is committed when it returns."""
+OnCommit: TypeAlias = Callable[[Timepoint, Sequence[Change]], None]
+"""Is told of a commit: its timepoint, and what it made of which documents."""
 
-    def __init__(self, datastore: Datastore) -> None:
+
+class DatastoreSession:
+    """Every call stands for itself: a read is of the present, a save is committed when it returns.
+
+    ``on_commit`` is told of every commit that is made through it.
+    """
+
+    def __init__(self, datastore: Datastore, on_commit: OnCommit | None = None) -> None:
         self.datastore = datastore
+        self.on_commit = on_commit
 
     async def get(self, model: type[M], ids: Sequence[str]) -> list[M | None]:
         paths = [join_path(model.__document__.collection, id) for id in ids]
@@ -45,14 +53,22 @@ class DatastoreSession:
 
     async def save(self, *models: DomainModel) -> None:
         """Raises Conflict where a new one's id is taken, or where a loaded one was deleted since."""
-        writes = [write for model in models if (write := _write(model)) is not None]
-        if writes:
-            commit = await self.datastore.commit(writes)
+        changed = [(model, write) for model in models if (write := _write(model)) is not None]
+        if changed:
+            changes = [_change(model, model.to_data()) for model, _ in changed]
+            commit = await self.datastore.commit([write for _, write in changed])
             for model in models:
                 model.mark_stored(commit.timepoint)
+            self._committed(commit.timepoint, changes)
 
     async def delete(self, *models: DomainModel) -> None:
-        await self.datastore.commit([Delete(model.path) for model in models])
+        changes = [_change(model, None) for model in models]
+        commit = await self.datastore.commit([Delete(model.path) for model in models])
+        self._committed(commit.timepoint, changes)
+
+    def _committed(self, timepoint: Timepoint, changes: Sequence[Change]) -> None:
+        if self.on_commit is not None:
+            self.on_commit(timepoint, changes)
 
 
 class TransactionSession:
@@ -80,7 +96,7 @@ class TransactionSession:
                 if stored.exists:
                     raise Conflict(f"{model.path} exists already")
             self._models[model.path] = model
-        self._flush()
+            self._hand_over(model)
 
     async def delete(self, *models: DomainModel) -> None:
         for model in models:
@@ -90,6 +106,11 @@ class TransactionSession:
     def adopt(self, model: type[M], document: Document) -> M | None:
         """The one object for a document that was read through this unit of work."""
         return self._one(model, document)
+
+    def changes(self) -> list[Change]:
+        """What was changed so far."""
+        self._flush()
+        return self.unit.changes()
 
     async def commit(self) -> Timepoint:
         self._flush()
@@ -107,18 +128,22 @@ class TransactionSession:
     def _flush(self) -> None:
         """Hand what changed to the unit of work, so that its reads see it."""
         for model in self._models.values():
-            write = _write(model)
-            if write is not None:
-                self.unit.write(write)
-                model.mark_stored(None)
+            self._hand_over(model)
+
+    def _hand_over(self, model: DomainModel) -> None:
+        write = _write(model)
+        if write is not None:
+            self.unit.write(write)
+            model.mark_stored(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What a transaction returned, and the timepoint of its commit."""
+    """What a transaction returned, the timepoint of its commit, and what that made of which documents."""
 
     result: T
     timepoint: Timepoint
+    changes: Sequence[Change] = ()
 
 
 async def transaction(
@@ -138,8 +163,9 @@ async def transaction(
             session = TransactionSession(UnitOfWork(datastore, snapshot))
             with use_session(session):
                 result = await work(session)
+            changes = session.changes()
             try:
-                return Done(result, await session.commit())
+                return Done(result, await session.commit(), changes)
             except Conflict:
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise
@@ -150,6 +176,11 @@ async def transaction(
 
 def _loaded(model: type[M], document: Document) -> M | None:
     return model.from_document(document) if model.holds(document) else None
+
+
+def _change(model: DomainModel, data: dict[str, Value] | None) -> Change:
+    before = None if model.is_new else Document(model.path, model.stored_data, model.update_time or 0)
+    return Change(before, Document(model.path, data))
 
 
 def _write(model: DomainModel) -> Write | None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
-from bff.datastore.port import Datastore, Delete, Expectation, ExpectDocument, ExpectQuery, Merge, Set, Snapshot, Write
+from bff.datastore.port import Datastore, Delete, Expectation, ExpectDocument, ExpectQuery, Merge, Set, Snapshot, Snapshots, Write
 from bff.document import Document
 from bff.matching import run
 from bff.query import Query
 from bff.types import Timepoint, Value
+from bff.values import same_data
 
-__all__ = ["UnitOfWork"]
+__all__ = ["Change", "UnitOfWork"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit makes of a document. ``before`` is None where it was written without being read."""
+
+    before: Document | None
+    after: Document
 
 
 class UnitOfWork:
@@ -28,15 +38,28 @@ class UnitOfWork:
         self._expectations: list[Expectation] = []
         self._writes: dict[str, Write] = {}
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    @property
+    def snapshots(self) -> Snapshots:
+        """Reads beside the unit of work, at its timepoint: the commit does not depend on what they find."""
+        return _Beside(self._snapshot)
+
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
+        """The whole documents are read whatever ``fields`` says: a later read or write may be about the others."""
         unknown = [path for path in dict.fromkeys(paths) if path not in self._documents]
         if unknown:
             for document in await self._snapshot.get(unknown):
                 self._documents[document.path] = document
                 self._expectations.append(ExpectDocument(document.path, document.update_time if document.exists else None))
-        return [self._as_written(self._documents[path]) for path in paths]
+        return [self._as_written(self._documents[path]).only(fields) for path in paths]
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
+        return [document.only(fields) for document in await self._query(query)]
+
+    async def count(self, query: Query) -> int:
+        """By reading the results: the commit holds only if they are still the same."""
+        return len(await self._query(query))
+
+    async def _query(self, query: Query) -> list[Document]:
         mine = [path for path in self._writes if query.selects(Document(path, None))]
         # Each document written here can push at most one stored one out of a limited result, or leave it.
         wide = query if query.limit is None else replace(query, limit=query.limit + len(mine))
@@ -53,6 +76,16 @@ class UnitOfWork:
         """Have it done at the commit; a later write to the same document builds on it."""
         before = self._writes.get(write.path)
         self._writes[write.path] = write if before is None else _after(before, write)
+
+    def changes(self) -> list[Change]:
+        """What the writes so far make of the documents they are of, as far as that differs from what was read."""
+        changes = []
+        for path in self._writes:
+            before = self._documents.get(path)
+            after = self._as_written(before or Document(path, None))
+            if before is None or not _same(before, after):
+                changes.append(Change(before, after))
+        return changes
 
     async def commit(self) -> Timepoint:
         """Make the writes if every read still holds. Raises Conflict where one does not, and what ``Datastore.commit`` raises."""
@@ -76,6 +109,21 @@ class UnitOfWork:
             case Merge(data=data, remove=remove):
                 kept = {name: value for name, value in (document.data or {}).items() if name not in remove}
                 return Document(document.path, {**kept, **data}, document.update_time)
+
+
+class _Beside:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        yield self._snapshot
+
+
+def _same(before: Document, after: Document) -> bool:
+    if before.data is None or after.data is None:
+        return before.data is after.data
+    return same_data(before.data, after.data)
 
 
 def _after(before: Write, write: Write) -> Write:

@@ -15,7 +15,18 @@ from bff.order_key import order_key
 from bff.query import Query
 from bff.types import Timepoint, Value
 
-__all__ = ["PATIENCE", "DatastoreCase", "Follower", "NewDatastore", "data_of", "get", "query", "same_value", "update_times"]
+__all__ = [
+    "PATIENCE",
+    "DatastoreCase",
+    "Follower",
+    "NewDatastore",
+    "count",
+    "data_of",
+    "get",
+    "query",
+    "same_value",
+    "update_times",
+]
 
 NewDatastore: TypeAlias = Callable[[], Datastore]
 
@@ -46,6 +57,11 @@ async def get(datastore: Datastore, *paths: str) -> list[Document]:
 async def query(datastore: Datastore, query: Query) -> list[Document]:
     async with datastore.snapshot() as snapshot:
         return await snapshot.query(query)
+
+
+async def count(datastore: Datastore, query: Query) -> int:
+    async with datastore.snapshot() as snapshot:
+        return await snapshot.count(query)
 
 
 async def data_of(datastore: Datastore, path: str) -> Mapping[str, Value] | None:

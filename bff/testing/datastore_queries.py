@@ -14,7 +14,7 @@ from bff.document import Document
 from bff.errors import InvalidQuery
 from bff.matching import run
 from bff.query import PATH, And, Compare, Cursor, Direction, Filter, Op, Or, Order, Query
-from bff.testing.datastore_case import DatastoreCase, query
+from bff.testing.datastore_case import DatastoreCase, count, query, same_value
 from bff.testing.datastore_samples import IDS, SCALARS, UNHURRIED, documents, queries, values
 from bff.types import Value
 
@@ -155,6 +155,7 @@ class QueryConformance(DatastoreCase):
             Query("forms", None, (Order("n"),), None, Cursor((0, "users/u1/forms/c")), group=True),
         ):
             assert [found.path for found in await query(datastore, asked)] == [found.path for found in run(asked, filled)]
+            assert await count(datastore, asked) == len(run(asked, filled))
         assert len(await query(datastore, Query("forms", group=True))) == 5
 
     async def test_a_query_sees_changes_and_deletions(self, cities: Datastore) -> None:
@@ -188,6 +189,8 @@ class QueryConformance(DatastoreCase):
             asked = Query("mixed", Compare("v", op, [operand] if op in {Op.IN, Op.NOT_IN, Op.ARRAY_CONTAINS_ANY} else operand))
             if (found := ids(await query(datastore, asked))) != (expected := ids(run(asked, filled))):
                 wrong.append((op.value, operand, found, expected))
+            if (counted := await count(datastore, asked)) != len(expected):
+                wrong.append((op.value, operand, [f"counted {counted}"], expected))
         assert wrong == []
 
     @given(sample=documents(), asked=st.lists(queries("random"), min_size=3, max_size=6))
@@ -198,6 +201,25 @@ class QueryConformance(DatastoreCase):
         filled = await replace_all(datastore, "random", sample)
         for one in asked:
             assert ids(await query(datastore, one)) == ids(run(one, filled)), one
+
+    @given(
+        sample=documents(),
+        asked=st.lists(queries("random"), min_size=3, max_size=6),
+        fields=st.lists(st.sampled_from(["a", "b", "m"]), max_size=2),
+    )
+    @settings(max_examples=60, deadline=None, suppress_health_check=UNHURRIED)
+    async def test_any_query_is_counted_and_masked_as_it_is_answered(
+        self, datastore: Datastore, sample: dict[str, dict[str, Value]], asked: list[Query], fields: list[str]
+    ) -> None:
+        filled = await replace_all(datastore, "random", sample)
+        async with datastore.snapshot() as snapshot:
+            for one in asked:
+                expected = run(one, filled)
+                assert await snapshot.count(one) == len(expected), one
+                found = await snapshot.query(one, fields)
+                assert ids(found) == ids(expected), one
+                for part, document in zip(found, expected, strict=True):
+                    assert same_value(part.data, document.only(fields).data), one
 
     @given(before=documents(), after=documents(), value=values())
     @settings(max_examples=25, deadline=None, suppress_health_check=UNHURRIED)

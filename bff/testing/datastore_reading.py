@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bff.datastore.port import Datastore, Delete, Set
 from bff.errors import BadUserInput
@@ -71,6 +72,33 @@ class ReadingConformance(DatastoreCase):
         ]
         assert [document.update_time for document in found] == [commit.timepoint, 0, commit.timepoint, commit.timepoint]
 
+    @given(sample=documents(), fields=st.lists(st.sampled_from(["a", "b", "m", "m.x", "none", "with `"]), max_size=3))
+    @settings(max_examples=25, deadline=None, suppress_health_check=UNHURRIED)
+    async def test_a_mask_leaves_the_fields_it_names(
+        self, datastore: Datastore, sample: dict[str, dict[str, Value]], fields: list[str]
+    ) -> None:
+        await datastore.commit([Set(f"any/{id}", {**data, "m.x": 1, "with `": 2, "$x": 3}) for id, data in sample.items()])
+        paths = [*(f"any/{id}" for id in sample), "any/nobody"]
+        whole = await get(datastore, *paths)
+        async with datastore.snapshot() as snapshot:
+            masked = await snapshot.get(paths, fields)
+        for document, part in zip(whole, masked, strict=True):
+            assert (part.path, part.update_time) == (document.path, document.update_time)
+            assert same_value(part.data, document.only(fields).data)
+
+    @pytest.mark.parametrize("fields", [(), ("null",), ("list", "map"), ("time", "nan", "yes"), ("$time",), tuple(EVERY_TYPE)])
+    async def test_a_masked_value_of_any_type_is_as_it_was(self, datastore: Datastore, fields: tuple[str, ...]) -> None:
+        plain = {name: value for name, value in EVERY_TYPE.items() if not name.startswith("$")}
+        await datastore.commit([Set("things/t", EVERY_TYPE), Set("things/u", plain)])
+        async with datastore.snapshot() as snapshot:
+            one, other, absent = await snapshot.get(["things/t", "things/u", "things/v"], fields)
+            found = await snapshot.query(Query("things"), fields)
+        assert same_value(one.data, {name: EVERY_TYPE[name] for name in fields})
+        assert same_value(other.data, {name: plain[name] for name in fields if name in plain})
+        assert not absent.exists
+        assert [document.path for document in found] == [one.path, other.path]
+        assert all(same_value(left.data, right.data) for left, right in zip(found, [one, other], strict=True))
+
     async def test_get_of_nothing_is_nothing(self, datastore: Datastore) -> None:
         assert await get(datastore) == []
 
@@ -114,7 +142,11 @@ class ReadingConformance(DatastoreCase):
             [first], found = await asyncio.gather(snapshot.get(["b/x"]), snapshot.query(Query("b")))
             assert first.data == {"n": 0}
             assert [(document.path, document.data) for document in found] == [("b/x", {"n": 0})]
+            assert await snapshot.count(Query("b")) == 1
             assert snapshot.timepoint == timepoint
+        async with datastore.snapshot() as snapshot:
+            assert await snapshot.count(Query("b")) == 2
+            assert snapshot.timepoint >= later.timepoint
         assert await data_of(datastore, "b/x") == {"n": 1}
 
     async def test_snapshots_beside_writers_never_see_half_a_commit(self, datastore: Datastore) -> None:

@@ -25,3 +25,12 @@ class TestMemory(ReadingConformance, QueryConformance, WritingConformance, Liste
     @pytest.fixture
     def new_datastore(self) -> NewDatastore:
         return lambda: open_datastore("sqlite://")
+
+
+class TestTakenApart(ReadingConformance, QueryConformance):
+    """SQLite where every document, however small, is taken apart for a mask."""
+
+    @pytest.fixture
+    def new_datastore(self, monkeypatch: pytest.MonkeyPatch) -> NewDatastore:
+        monkeypatch.setattr("bff.datastore.sqlite.part.SMALL_BYTES", 0)
+        return lambda: open_datastore("sqlite://")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -188,6 +189,28 @@ async def test_a_transaction_within_another_is_part_of_it(datastore_url: str) ->
         with pytest.raises(LookupError):
             await bff.transaction(outer)
         assert await Account.get("inner") is None
+
+
+async def test_a_save_looks_at_what_it_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a transaction that saves a thousand documents costs does not grow with their square."""
+    looked = 0
+    changes = Account.changes
+
+    def counted(account: Account) -> Any:
+        nonlocal looked
+        looked += 1
+        return changes(account)
+
+    monkeypatch.setattr(Account, "changes", counted)
+
+    async def open_accounts() -> None:
+        for number in range(50):
+            await Account(id=f"a{number}", owner="Ada").save()
+
+    async with bff.connect("sqlite://"):
+        await bff.transaction(open_accounts)
+        assert len(await Account.all().list()) == 50
+    assert looked <= 200
 
 
 @pytest.mark.parametrize("id", ["", ".", "..", "a/b", "__x__", "x" * 1501, "\ud800", "a\x00b"])

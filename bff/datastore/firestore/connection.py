@@ -23,6 +23,7 @@ from bff.datastore.firestore.protos import (
     CommitResponse,
     ListenResponse,
     Message,
+    RunAggregationQueryResponse,
     RunQueryResponse,
 )
 from bff.datastore.firestore.wire import Names
@@ -70,6 +71,7 @@ class Connection:
         self._channel = channel
         self.batch_get = self._call(channel.unary_stream, "BatchGetDocuments", BatchGetDocumentsResponse.FromString)
         self.run_query = self._call(channel.unary_stream, "RunQuery", RunQueryResponse.FromString)
+        self.run_aggregation = self._call(channel.unary_stream, "RunAggregationQuery", RunAggregationQueryResponse.FromString)
         self.commit = self._call(channel.unary_unary, "Commit", CommitResponse.FromString)
         self.rollback = self._call(channel.unary_unary, "Rollback", bytes)
         self._listen = self._call(channel.stream_stream, "Listen", ListenResponse.FromString)
@@ -147,7 +149,7 @@ class Connection:
 
     def _call(self, kind: Callable[..., Any], name: str, parse: Callable[[bytes], Message]) -> Callable[..., Any]:
         call = kind(SERVICE + name, request_serializer=_serialize, response_deserializer=parse)
-        route = ("parent", self.names.root) if name == "RunQuery" else ("database", self.names.database)
+        route = ("parent", self.names.root) if name in {"RunQuery", "RunAggregationQuery"} else ("database", self.names.database)
         return partial(call, metadata=[*self._metadata, ("x-goog-request-params", urlencode([route]))])
 
 

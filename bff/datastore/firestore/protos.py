@@ -21,6 +21,8 @@ __all__ = [
     "ProtoDocument",
     "ProtoValue",
     "RollbackRequest",
+    "RunAggregationQueryRequest",
+    "RunAggregationQueryResponse",
     "RunQueryRequest",
     "RunQueryResponse",
     "StructuredQuery",
@@ -42,6 +44,8 @@ ListenResponse: Message = firestore.ListenResponse.pb()
 ProtoDocument: Message = document.Document.pb()
 ProtoValue: Message = document.Value.pb()
 RollbackRequest: Message = firestore.RollbackRequest.pb()
+RunAggregationQueryRequest: Message = firestore.RunAggregationQueryRequest.pb()
+RunAggregationQueryResponse: Message = firestore.RunAggregationQueryResponse.pb()
 RunQueryRequest: Message = firestore.RunQueryRequest.pb()
 RunQueryResponse: Message = firestore.RunQueryResponse.pb()
 StructuredQuery: Message = query.StructuredQuery.pb()

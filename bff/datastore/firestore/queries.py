@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from bff.datastore.firestore.protos import Message, RunQueryRequest
+from bff.datastore.firestore.protos import Message, RunAggregationQueryRequest, RunQueryRequest
 from bff.datastore.firestore.wire import Names, encode_value, quote
 from bff.document import collection_of, document_id
 from bff.errors import BadUserInput, InvalidQuery
@@ -15,7 +15,7 @@ from bff.query import PATH, And, Compare, Cursor, Direction, Filter, Op, Order, 
 from bff.storable import check_path
 from bff.types import Value
 
-__all__ = ["encode_query", "flipped", "last_of", "query_request", "scans_keys_down"]
+__all__ = ["COUNT", "count_request", "encode_query", "flipped", "last_of", "query_request", "scans_keys_down"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ OPERATORS = {
 }
 IS_NAN, IS_NULL, IS_NOT_NAN, IS_NOT_NULL = 2, 3, 4, 5
 AND, OR = 1, 2
+COUNT = "count"
 DIRECTIONS = {Direction.ASCENDING: 1, Direction.DESCENDING: 2}
 
 
@@ -43,6 +44,19 @@ def query_request(query: Query, names: Names) -> Message:
     parent = "" if query.group else collection_of(query.collection)
     request = RunQueryRequest(parent=names.full(parent))
     encode_query(query, names, request.structured_query)
+    return request
+
+
+def count_request(query: Query, names: Names) -> Message:
+    """A RunAggregationQueryRequest that counts the results under the name ``count``. Raises InvalidQuery."""
+    inner = query_request(flipped(query) if scans_keys_down(query) else query, names)
+    request = RunAggregationQueryRequest(parent=inner.parent)
+    request.structured_aggregation_query.structured_query.CopyFrom(inner.structured_query)
+    count = request.structured_aggregation_query.aggregations.add()
+    count.alias = COUNT
+    count.count.SetInParent()
+    if query.limit is not None:
+        count.count.up_to.value = query.limit
     return request
 
 

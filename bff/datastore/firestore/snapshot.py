@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from bff.datastore.firestore.connection import Connection
 from bff.datastore.firestore.in_flight import InFlight
 from bff.datastore.firestore.protos import BatchGetDocumentsRequest, Message
-from bff.datastore.firestore.queries import flipped, last_of, query_request, scans_keys_down
-from bff.datastore.firestore.wire import decode_document, timepoint, timestamp
+from bff.datastore.firestore.queries import COUNT, count_request, flipped, last_of, query_request, scans_keys_down
+from bff.datastore.firestore.wire import decode_document, quote, timepoint, timestamp
 from bff.document import Document
 from bff.errors import InvalidQuery
 from bff.query import PATH, Query
@@ -18,6 +18,8 @@ from bff.storable import check_path
 from bff.types import Timepoint
 
 __all__ = ["FirestoreSnapshot"]
+
+T = TypeVar("T")
 
 BATCH = 1000
 DESCENDING_KEYS = "descending key scans"
@@ -43,47 +45,53 @@ class FirestoreSnapshot:
             raise RuntimeError("the timepoint of a snapshot is known after its first read")
         return self._timepoint
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         wanted = [check_path(path) for path in dict.fromkeys(paths)]
         names = self._connection.names
         found: dict[str, Document] = {}
         for start in range(0, len(wanted), BATCH):
             request = BatchGetDocumentsRequest(database=names.database)
             request.documents.extend(map(names.full, wanted[start : start + BATCH]))
+            if fields is not None:
+                request.mask.field_paths.extend(_field_paths(fields))
             for document in await self._read(self._connection.batch_get, request, self._decode_get):
                 found[document.path] = document
         return [found[path] for path in paths]
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         try:
-            return await self._query(query)
+            return await self._query(query, fields)
         except InvalidQuery as error:
             if not (scans_keys_down(query) and DESCENDING_KEYS in str(error)):
                 raise
-        return await self._query_upwards(query)
+        return await self._query_upwards(query, fields)
 
-    async def _query(self, query: Query, *, names_only: bool = False) -> list[Document]:
+    async def count(self, query: Query) -> int:
+        request = count_request(query, self._connection.names)
+        [count] = await self._read(self._connection.run_aggregation, request, _decode_count)
+        return count
+
+    async def _query(self, query: Query, fields: Sequence[str] | None) -> list[Document]:
         request = query_request(query, self._connection.names)
-        if names_only:
-            request.structured_query.select.fields.add().field_path = PATH
+        if fields is not None:
+            for path in _field_paths(fields):
+                request.structured_query.select.fields.add().field_path = path
         return await self._read(self._connection.run_query, request, self._decode_query)
 
-    async def _query_upwards(self, query: Query) -> list[Document]:
+    async def _query_upwards(self, query: Query, fields: Sequence[str] | None) -> list[Document]:
         """What Firestore does not do: read every path upwards, and then only the documents at the end of them."""
         if query.limit is None:
-            return last_of(await self._query(flipped(query)), query)
-        paths = [document.path for document in await self._query(flipped(query), names_only=True)]
-        return await self.get(last_of(paths, query))
+            return last_of(await self._query(flipped(query), fields), query)
+        paths = [document.path for document in await self._query(flipped(query), ())]
+        return await self.get(last_of(paths, query), fields)
 
-    async def _read(
-        self, call: Callable[..., Any], request: Message, decode: Callable[[Message], Document | None]
-    ) -> list[Document]:
+    async def _read(self, call: Callable[..., Any], request: Message, decode: Callable[[Message], T | None]) -> list[T]:
         if self._timepoint is None:
             # Of several first reads at once, one decides the timepoint and the others wait for it.
             async with self._first_read:
                 if self._timepoint is None:
                     found = await self._read_newest(call, request, decode)
-                    if not await self._doubtful(found):
+                    if not await self._doubtful([one for one in found if isinstance(one, Document)]):
                         return found
         request.read_time.CopyFrom(timestamp(self.timepoint))
         return [one for one in await self._connection.read(call, request, decode) if one is not None]
@@ -94,16 +102,14 @@ class FirestoreSnapshot:
             return False
         return await self._in_flight.settle(self.timepoint, (document.update_time for document in found))
 
-    async def _read_newest(
-        self, call: Callable[..., Any], request: Message, decode: Callable[[Message], Document | None]
-    ) -> list[Document]:
-        def decode_timed(response: Message) -> tuple[Timepoint, Document | None]:
+    async def _read_newest(self, call: Callable[..., Any], request: Message, decode: Callable[[Message], T | None]) -> list[T]:
+        def decode_timed(response: Message) -> tuple[Timepoint, T | None]:
             return timepoint(response.read_time), decode(response)
 
         found = await self._connection.read(call, request, decode_timed)
         # Read times may rise in the course of a response; what came before is guaranteed not to have changed until then.
         self._timepoint = max(moment for moment, _ in found)
-        return [document for _, document in found if document is not None]
+        return [one for _, one in found if one is not None]
 
     def _decode_get(self, response: Message) -> Document | None:
         names = self._connection.names
@@ -113,3 +119,14 @@ class FirestoreSnapshot:
 
     def _decode_query(self, response: Message) -> Document | None:
         return decode_document(response.document, self._connection.names) if response.HasField("document") else None
+
+
+def _field_paths(fields: Sequence[str]) -> list[str]:
+    """A mask. One without any name would be none: it has the name of what every document has."""
+    return [quote(field) for field in fields] or [PATH]
+
+
+def _decode_count(response: Message) -> int | None:
+    if not response.HasField("result"):
+        return None
+    return int(response.result.aggregate_fields[COUNT].integer_value)

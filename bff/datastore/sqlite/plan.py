@@ -7,7 +7,7 @@ source is the one that stands in the order asked for, so that a limit ends the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import cast
@@ -41,7 +41,7 @@ class Source:
 
     @property
     def is_point(self) -> bool:
-        return self.field != PATH and self.low is not None and self.low == self.high
+        return self.field != PATH and self.low is not None and self.low == self.high and self.include_low and self.include_high
 
     def above(self, low: bytes, include: bool) -> Source:
         """Narrowed from below. A clipped bound is included: what was cut off decides, and the document has it."""
@@ -67,6 +67,7 @@ class Conjunction:
     ``points`` are ranges of one key, which stand in the order of paths; ``ranges`` are the others. ``by`` is the first order
     that the points leave open, and ``ordered`` the range that stands in that order (None: any point does). ``exact`` says
     that the source's own order (its direction, then paths in the same) is the whole order, as long as no key was clipped.
+    ``told_by_entries`` says that whatever has an entry in the one range there is (if any) and one in every point is a result.
     """
 
     points: tuple[Source, ...]
@@ -75,6 +76,7 @@ class Conjunction:
     by: Order
     ordered: Source | None
     exact: bool
+    told_by_entries: bool
 
 
 def conjunctions(where: Filter | None) -> list[tuple[Compare, ...]]:
@@ -141,7 +143,21 @@ def plan(query: Query, conjunction: tuple[Compare, ...], orders: tuple[Order, ..
     # A range of a field that an equality fixes adds nothing that the documents do not tell.
     free = tuple(source for field, source in ranges.items() if field not in fixed)
     ordered = ranges[by.field] if by.field != PATH else None if points else paths
-    return Conjunction(tuple(points), free, paths, by, ordered, exact)
+    told_by_entries = len(free) < 2 and all(_told_by_entries(compare, fixed) for compare in conjunction)
+    return Conjunction(tuple(points), free, paths, by, ordered, exact, told_by_entries)
+
+
+def _told_by_entries(compare: Compare, fixed: Collection[str]) -> bool:
+    """Whether the entries of a comparison's source are exactly those of the documents that it holds for."""
+    if compare.field == PATH:
+        return compare.op not in {Op.NE, Op.NOT_IN}
+    if compare.op not in {Op.EQ, Op.ARRAY_CONTAINS} and compare.field in fixed:
+        return False  # its range is left out
+    operands = cast("list[Value]", compare.operand) if compare.op is Op.NOT_IN else [compare.operand]
+    keys = [order_key(operand) for operand in operands]
+    if compare.op is Op.ARRAY_CONTAINS and keys[0] in {NULL, NAN}:
+        return False  # nothing is said to contain them
+    return all(len(key) < MAX_KEY_BYTES for key in keys)
 
 
 def _narrow_paths(paths: Source, compare: Compare) -> Source:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bff.datastore.sqlite.connection import connect, patiently, translated
 from bff.datastore.sqlite.names import Names
-from bff.datastore.sqlite.reading import read_clock, read_documents, run_query
+from bff.datastore.sqlite.reading import count_results, read_clock, read_documents, run_query
 from bff.datastore.sqlite.workers import Workers
 from bff.document import Document
 from bff.errors import DatastoreUnavailable
@@ -120,12 +120,15 @@ class SQLiteSnapshot:
             raise RuntimeError("a snapshot's timepoint is known after its first read")
         return self._timepoint
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         wanted = [check_path(path) for path in paths]
-        return await self.read(lambda connection: read_documents(connection, wanted))
+        return await self.read(lambda connection: read_documents(connection, wanted, fields))
 
-    async def query(self, query: Query) -> list[Document]:
-        return await self.read(lambda connection: run_query(connection, self._readers.names, query))
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
+        return await self.read(lambda connection: run_query(connection, self._readers.names, query, fields))
+
+    async def count(self, query: Query) -> int:
+        return await self.read(lambda connection: count_results(connection, self._readers.names, query))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read in a thread. Reads of one snapshot take turns; those of others run beside them."""

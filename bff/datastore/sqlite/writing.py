@@ -122,7 +122,7 @@ class Writer:
             if (None if row is None else row[0]) != expectation.update_time:
                 raise Conflict(f"{expectation.path} was changed by somebody else")
             return
-        results = run_query(self._connection, self._names, expectation.query)
+        results = run_query(self._connection, self._names, expectation.query, ())
         if tuple((document.path, document.update_time) for document in results) != expectation.results:
             raise Conflict(f"the results of a query on {expectation.query.collection} were changed by somebody else")
 
