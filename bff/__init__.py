@@ -6,7 +6,18 @@ precomputed, serves it as GraphQL, and pushes each change to whoever is looking 
 
 from bff.app import App
 from bff.connection import connect, transaction
-from bff.errors import BadUserInput, BFFError, Conflict, DeclarationError, DomainError, NotFound
+from bff.errors import (
+    BadUserInput,
+    BFFError,
+    Conflict,
+    DeclarationError,
+    DomainError,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Stale,
+    Unauthenticated,
+)
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
 from bff.model.mediator import Mediator, sink, source
@@ -28,12 +39,16 @@ __all__ = [
     "DeclarationError",
     "DomainError",
     "DomainModel",
+    "Forbidden",
     "GeoPoint",
     "Mediator",
     "NotFound",
+    "RateLimited",
     "Ref",
     "Settings",
+    "Stale",
     "Store",
+    "Unauthenticated",
     "ViewModel",
     "connect",
     "field",

@@ -8,7 +8,13 @@
     ├── DomainError                 yours to subclass: a rule of the domain says no, its code reaches the client
     ├── RequestError                a request that cannot be done as asked
     │   ├── BadUserInput            BAD_USER_INPUT
-    │   └── NotFound                NOT_FOUND
+    │   ├── NotFound                NOT_FOUND
+    │   ├── Unauthenticated         UNAUTHENTICATED: who is asking is not known
+    │   ├── Forbidden               FORBIDDEN: who is asking may not
+    │   ├── RateLimited             RATE_LIMITED: too much was asked for, later it may be done
+    │   ├── TooLarge                TOO_LARGE: more was asked for than one request may have
+    │   ├── Stale                   STALE: what was asked for has not been seen yet
+    │   └── IdempotencyKeyReused    IDEMPOTENCY_KEY_REUSED: another request had that key
     ├── DatastoreError              the datastore could not do it
     │   ├── Conflict                CONFLICT: a precondition failed, somebody else wrote first
     │   ├── InvalidQuery            BAD_QUERY: no datastore can answer it
@@ -16,9 +22,11 @@
     │   ├── DocumentTooLarge        TOO_LARGE
     │   ├── DatastoreUnavailable    UNAVAILABLE: nothing was written; trying again later is safe
     │   └── OutcomeUnknown          OUTCOME_UNKNOWN: a commit was sent and its answer was lost
+    │       └── AnswerUnknown       OUTCOME_UNKNOWN: the commit was made, and what it answers with cannot be read
     ├── BroadcastError              BROADCAST_UNAVAILABLE
     └── BuildError                  BUILD_FAILED: a view cannot be built from its documents
-        └── IncompleteBuild         the documents changed under every attempt to build
+        ├── AnswerNotBuilt          BUILD_FAILED: the commit was made, and what it answers with cannot be built
+        └── IncompleteBuild         UNAVAILABLE: the documents changed under every attempt to build
 
 Each class has a stable ``code``, which is what a GraphQL client finds in ``extensions.code``.
 """
@@ -28,6 +36,8 @@ from __future__ import annotations
 from bff.naming import upper_snake
 
 __all__ = [
+    "AnswerNotBuilt",
+    "AnswerUnknown",
     "BFFError",
     "BadUserInput",
     "BroadcastError",
@@ -38,13 +48,20 @@ __all__ = [
     "DeclarationError",
     "DocumentTooLarge",
     "DomainError",
+    "Forbidden",
+    "IdempotencyKeyReused",
     "IncompleteBuild",
     "InvalidDocument",
     "InvalidQuery",
     "NotFound",
     "OutcomeUnknown",
+    "RateLimited",
     "RequestError",
     "SettingsError",
+    "Stale",
+    "TooLarge",
+    "Unauthenticated",
+    "message_of",
 ]
 
 
@@ -52,6 +69,17 @@ class BFFError(Exception):
     """The base of every error that bff raises on purpose."""
 
     code: str = "INTERNAL"
+
+
+def message_of(error: BFFError) -> str:
+    """What an error says: its text, or the first line of its class's docstring, or its code.
+
+    No property of errors: a DomainError may well have a ``message`` of its own.
+    """
+    # Python takes all that a class is called with for its text, also where its __init__ (a dataclass's) never says so: several
+    # values are no message, and not all of them need be for clients.
+    text = "" if len(error.args) > 1 and type(error).__str__ is BaseException.__str__ else str(error)
+    return text or (type(error).__doc__ or "").strip().partition("\n")[0] or error.code
 
 
 class DeclarationError(BFFError):
@@ -107,6 +135,42 @@ class NotFound(RequestError):
     code = "NOT_FOUND"
 
 
+class Unauthenticated(RequestError):
+    """It is not known who is asking."""
+
+    code = "UNAUTHENTICATED"
+
+
+class Forbidden(RequestError):
+    """Who is asking may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class RateLimited(RequestError):
+    """Too much was asked for in a short time. Trying again later is safe."""
+
+    code = "RATE_LIMITED"
+
+
+class TooLarge(RequestError):
+    """More was asked for than one request, or one subscription, may have."""
+
+    code = "TOO_LARGE"
+
+
+class Stale(RequestError):
+    """The views have not seen what the request asks them to have seen. Trying again is safe."""
+
+    code = "STALE"
+
+
+class IdempotencyKeyReused(RequestError):
+    """An idempotency key came again with another request than the one it was first sent with. Nothing was done."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
 class DatastoreError(BFFError):
     """The datastore could not do it."""
 
@@ -149,6 +213,10 @@ class OutcomeUnknown(DatastoreError):
     code = "OUTCOME_UNKNOWN"
 
 
+class AnswerUnknown(OutcomeUnknown):
+    """A mutation was done, and the view that it answers with cannot be read. Sending it again would do it again."""
+
+
 class BroadcastError(BFFError):
     """The broadcast channel cannot be reached."""
 
@@ -159,6 +227,10 @@ class BuildError(BFFError):
     """A view cannot be built from its documents; ``__cause__`` is what a getter raised, if one did."""
 
     code = "BUILD_FAILED"
+
+
+class AnswerNotBuilt(BuildError):
+    """A mutation was done, and the view that it answers with cannot be built. Sending it again would do it again."""
 
 
 class IncompleteBuild(BuildError):
