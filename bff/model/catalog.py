@@ -13,7 +13,7 @@ from bff.model.model_type import complete
 from bff.model.mutation import MutationDefinition, declared_mutations
 from bff.model.ref import RefShape
 from bff.model.shape import Shape
-from bff.model.view_model import ViewModel
+from bff.model.view_model import LinkShape, LinkUnionShape, ViewModel
 
 if TYPE_CHECKING:
     from bff.model.domain_model import DomainModel
@@ -73,17 +73,26 @@ class Catalog:
         listed = set(self.views.values())
         for view in listed:
             for field in view.__view__.fields.values():
-                if field.link is not None and field.link.view not in listed:
-                    raise DeclarationError(
-                        f"{view.__name__}.{field.name}",
-                        f"it links to {field.link.view.__name__}, which is not among the views; add it: App(views=[…])",
-                    )
+                for linked in () if field.link is None else field.link.views:
+                    if linked not in listed:
+                        raise DeclarationError(
+                            f"{view.__name__}.{field.name}",
+                            f"it links to {linked.__name__}, which is not among the views; add it: App(views=[…])",
+                        )
 
     def _check_mutations(self) -> None:
         updates = {view.__view__.update_name: view for view in self.views.values() if view.__view__.has_setters}
         listed = set(self.views.values())
         for mutation in self.mutations.values():
             where = f"{mutation.owner.__name__}.{mutation.attribute}"
+            for error in mutation.errors:
+                for one in error.fields:
+                    for view in _views(one.codec.shape):
+                        if view not in listed:
+                            raise DeclarationError(
+                                f"{error.name}.{one.name}",
+                                f"it shows {view.__name__}, which is not among the views; add it: App(views=[…])",
+                            )
             if mutation.name in updates:
                 raise DeclarationError(
                     where, f"{mutation.name} is what updates {updates[mutation.name].__name__}; give it a name="
@@ -205,6 +214,17 @@ def _refs(shape: Shape, seen: set[Shape]) -> Iterator[type[DomainModel]]:
         case UnionShape():
             for member in shape.members:
                 yield from _refs(member, seen)
+
+
+def _views(shape: Shape) -> Iterator[type[ViewModel]]:
+    """The views that the values of a shape point to."""
+    match shape:
+        case LinkShape() | LinkUnionShape():
+            yield from shape.views
+        case OptionalShape():
+            yield from _views(shape.inner)
+        case ListShape():
+            yield from _views(shape.element)
 
 
 def _mutations(owners: Iterable[Any], names: Mapping[str, type]) -> dict[str, MutationDefinition]:

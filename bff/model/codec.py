@@ -134,6 +134,10 @@ class _Build:
 
     def _models_union(self, members: list[Any]) -> Shape:
         shapes = [self.shape(member) for member in members]
+        if all(shape.views for shape in shapes):
+            views = tuple(dict.fromkeys(view for shape in shapes for view in shape.views))
+            union: Shape = views[0].__bff_union_shape__(views)
+            return union
         models = [shape for shape in shapes if isinstance(shape, ModelShape)]
         if len(models) < len(shapes):
             shown = " | ".join(_shown(member) for member in members)

@@ -92,7 +92,9 @@ class ModelShape(Shape):
     def encode(self, value: Any) -> Value:
         if type(value) is not self.model:
             raise expected(self.model.__name__, value)
-        return {stored: _within(name, shape.encode, getattr(value, name)) for name, (stored, shape) in self.fields.items()}
+        # Not as attributes: those of deprecated fields warn whoever reads them, and this is nobody's use of them.
+        values = value.__dict__
+        return {stored: _within(name, shape.encode, values[name]) for name, (stored, shape) in self.fields.items()}
 
     def decode(self, stored: Any) -> BaseModel:
         if not isinstance(stored, Mapping):

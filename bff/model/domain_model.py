@@ -130,6 +130,11 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
         return self._create_only and self._stored is None
 
     @property
+    def stored_data(self) -> Mapping[str, Value] | None:
+        """Its document as it was loaded or saved last; None where it is new. Treat it as read-only."""
+        return self._stored
+
+    @property
     def update_time(self) -> Timepoint | None:
         """When its document was last changed, as far as is known."""
         return self._update_time
@@ -252,7 +257,7 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
         data: dict[str, Value] = {**(self._stored or {}), OBJ_TYPE: type(self).__name__}
         for name, declared in type(self).__document__.fields.items():
             try:
-                data[declared.document_name] = declared.codec.encode(getattr(self, name))
+                data[declared.document_name] = declared.codec.encode(self.__dict__[name])
             except CodecError as error:
                 raise InvalidDocument(f"{self.path}: {error.within(name)}") from None
         return data

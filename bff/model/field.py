@@ -20,10 +20,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A field that returns a ViewModel, or a list of them: stored as keys, resolved when a client asks."""
+    """A field that returns a ViewModel, one of several kinds (``Circle | Square``), or a list of them.
 
-    view: type[ViewModel]
+    They are stored as keys, and resolved when a client asks.
+    """
+
+    views: tuple[type[ViewModel], ...]
     many: bool
+
+    @property
+    def view(self) -> type[ViewModel]:
+        """The one kind that there is, or the first."""
+        return self.views[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +50,26 @@ class FieldDefinition:
     deprecated: str | None
     description: str | None
     link: Link | None
+    max_age: int | None = None
 
 
 class Field(Generic[T]):
     """What ``@field`` leaves in the class. On a view, reading it gives the value; assigning calls its setter."""
 
     def __init__(
-        self, getter: Callable[[Any], T], filterable: bool = False, deprecated: str | None = None, description: str | None = None
+        self,
+        getter: Callable[[Any], T],
+        filterable: bool = False,
+        deprecated: str | None = None,
+        description: str | None = None,
+        max_age: int | None = None,
     ) -> None:
         self.name = ""
         self.getter = getter
         self.filterable = filterable
         self.deprecated = deprecated
         self.description = description
+        self.max_age = max_age
         self.write: Callable[[Any, T], None] | None = None
         self.__doc__ = getter.__doc__
 
@@ -81,7 +96,7 @@ class Field(Generic[T]):
         if function.__name__ != self.name:
             self.write = function
             return self
-        renewed: Field[T] = Field(self.getter, self.filterable, self.deprecated, self.description)
+        renewed: Field[T] = Field(self.getter, self.filterable, self.deprecated, self.description, self.max_age)
         renewed.write = function
         return renewed
 
@@ -90,10 +105,16 @@ class Field(Generic[T]):
 def field(getter: Callable[[Any], T], /) -> Field[T]: ...
 @overload
 def field(
-    *, filterable: bool = False, deprecated: str | None = None, description: str | None = None
+    *, filterable: bool = False, deprecated: str | None = None, description: str | None = None, max_age: int | None = None
 ) -> Callable[[Callable[[Any], T]], Field[T]]: ...
 def field(
-    getter: Any = None, /, *, filterable: bool = False, deprecated: str | None = None, description: str | None = None
+    getter: Any = None,
+    /,
+    *,
+    filterable: bool = False,
+    deprecated: str | None = None,
+    description: str | None = None,
+    max_age: int | None = None,
 ) -> Any:
     """Make a method of a ViewModel a field of it: ``def address(self) -> str``.
 
@@ -101,13 +122,14 @@ def field(
     documents can hold (an int of 32 bits, unless it is annotated BigInt), or a ViewModel, which becomes a link.
 
     ``filterable`` lets clients filter and order by it; ``deprecated`` says why not to use it any more; ``description`` is its
-    docstring unless given. Raises DeclarationError, when the view is declared.
+    docstring unless given. ``max_age`` is for how many seconds a client may show its value again without asking whether it has
+    changed (``Cache-Control``); the view's own by default. Raises DeclarationError, when the view is declared.
     """
     if getter is not None and not callable(getter):
         raise DeclarationError(repr(getter), "@field is for methods; its options have names: @field(filterable=True)")
 
     def declare(method: Callable[[Any], Any]) -> Field[Any]:
-        return Field(method, filterable, deprecated, description)
+        return Field(method, filterable, deprecated, description, max_age)
 
     return declare if getter is None else declare(getter)
 

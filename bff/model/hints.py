@@ -83,10 +83,8 @@ def resolve(annotation: Any, module: str, scope: Scope, fallback: Callable[[str]
     Raises Unresolved, and whatever evaluating the annotation raises.
     """
     names = dict(scope)
-
-    def holder() -> None: ...
-
-    holder.__annotations__ = {"it": annotation}
+    # A class: annotations of one may be ClassVar and Final, those of a function may not.
+    holder = type("holder", (), {"__annotations__": {"it": annotation}})
     module_names = vars(sys.modules[module]) if module in sys.modules else {}
     while True:
         try:

@@ -195,7 +195,7 @@ class Mediator(Declared):
         cls.__mediator__ = _define(cls)
         cls.__bff_declared__ = True
 
-    async def run(self, attribute: str, *arguments: Any, **named: Any) -> Any:
+    async def run(self, attribute: str, /, *arguments: Any, **named: Any) -> Any:
         """Call one of its methods, sync or async, in the current session, and save there what it emitted."""
         # Calls run side by side: each has its own list of what it emitted.
         call = copy.copy(self)

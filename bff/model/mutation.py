@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import FunctionType, UnionType
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, Union, cast, g
 
 from pydantic.fields import FieldInfo
 
-from bff.errors import DeclarationError
+from bff.errors import DeclarationError, DomainError
 from bff.model.codec import Codec
 from bff.model.declared import Declared, check_name, kind_of, named, unknown
+from bff.model.error_definition import ErrorDefinition, check_errors, error_definition
 from bff.model.hints import Unresolved, resolve, resolve_function
 from bff.naming import pascal, plural, to_camel, uncapitalise
 
@@ -53,6 +54,7 @@ class Parameter:
     many: bool
     nullable: bool
     description: str | None
+    deprecated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class MutationDefinition:
     """A GraphQL mutation: ``meetingClose`` of a document, ``setAttendance`` of a Mediator.
 
     ``returns`` is the resolved annotation (a ViewModel class, a type) or None. ``on_instance`` is False for a classmethod.
+    ``errors`` are those that are part of its result; every other one is an error of the response.
     """
 
     name: str
@@ -71,6 +74,12 @@ class MutationDefinition:
     description: str | None
     deprecated: str | None
     on_instance: bool
+    errors: tuple[ErrorDefinition, ...] = ()
+
+    @property
+    def returns_one_view(self) -> bool:
+        """Whether a call that succeeds has exactly one view to show."""
+        return kind_of(self.returns) == "view"
 
     async def call(self, target: object, arguments: Mapping[str, Any]) -> Any:
         """Call it on a document or a Mediator, or on a class where it is a classmethod; subclasses may override it."""
@@ -84,13 +93,28 @@ class _Mark:
     returns: Any
     name: str | None
     deprecated: str | None
+    errors: Sequence[type[DomainError]]
 
 
 @overload
 def mutation(method: F, /) -> F: ...
 @overload
-def mutation(*, returns: Any = MISSING, name: str | None = None, deprecated: str | None = None) -> Callable[[F], F]: ...
-def mutation(method: Any = None, /, *, returns: Any = MISSING, name: str | None = None, deprecated: str | None = None) -> Any:
+def mutation(
+    *,
+    returns: Any = MISSING,
+    name: str | None = None,
+    deprecated: str | None = None,
+    errors: Sequence[type[DomainError]] = (),
+) -> Callable[[F], F]: ...
+def mutation(
+    method: Any = None,
+    /,
+    *,
+    returns: Any = MISSING,
+    name: str | None = None,
+    deprecated: str | None = None,
+    errors: Sequence[type[DomainError]] = (),
+) -> Any:
     """Let clients call a method of a DomainModel or of a Mediator, sync or async, in one serializable unit of work.
 
     On ``Meeting``, ``def close(self) -> None`` becomes ``meetingClose(id: ID!)``; on a Mediator,
@@ -99,15 +123,21 @@ def mutation(method: Any = None, /, *, returns: Any = MISSING, name: str | None 
     of a DomainModel needs no document: ``userRegister(…)``.
 
     ``returns`` is the ViewModel to answer with (or its name), read right after the commit; ``name`` another GraphQL name.
-    The docstring becomes the description. Raises DeclarationError where a parameter has no annotation, is one of ``*args``,
-    or has a type that clients cannot give.
+    The docstring becomes the description.
+
+    ``errors`` are DomainErrors that a client is to handle: they become part of the result,
+    ``union MeetingCloseResult = MeetingSession | MeetingNotOpen``, with their code, their message, and the attributes that their
+    class annotates. Nothing is written when one is raised, listed or not.
+
+    Raises DeclarationError where a parameter has no annotation, is one of ``*args``, or has a type that clients cannot give, and
+    where ``errors`` lists something else than DomainErrors, or one of them twice.
     """
 
     def mark(function: Any) -> Any:
         inner = getattr(function, "__func__", function)
         if not isinstance(inner, FunctionType):
             raise DeclarationError(repr(function), "@mutation is for methods: put it on a def")
-        setattr(inner, _MARK, _Mark(returns, name, deprecated))
+        setattr(inner, _MARK, _Mark(returns, name, deprecated, check_errors(inner.__qualname__, errors)))
         _check_signature(inner)
         return function
 
@@ -135,6 +165,12 @@ def declared_mutations(owner: type[Declared], names: Mapping[str, type] | None =
                 f"{declaring.__name__}.{attribute}",
                 f"it overrides the mutation {base.name} of {base.owner.__name__} with other parameters; "
                 "keep them, or call the method otherwise",
+            )
+        elif definition.errors and {e.error for e in definition.errors} != {e.error for e in base.errors}:
+            raise DeclarationError(
+                f"{declaring.__name__}.{attribute}",
+                f"it overrides the mutation {base.name} of {base.owner.__name__} with other errors; "
+                f"list them there, or leave errors= out",
             )
     return tuple(found.values())
 
@@ -176,6 +212,7 @@ def _define(
         description=inspect.getdoc(function),
         deprecated=mark.deprecated,
         on_instance=on_instance,
+        errors=tuple(error_definition(error, owner.__bff_scope__, find) for error in mark.errors),
     )
 
 
@@ -238,6 +275,7 @@ def _parameter(where: str, name: str, annotation: Any, default: Any) -> Paramete
         many=many and kind == "document",
         nullable=nullable,
         description=_description(annotation),
+        deprecated=_deprecated(annotation),
     )
 
 
@@ -250,6 +288,8 @@ def _checked_returns(where: str, returns: Any) -> Any:
         raise DeclarationError(
             where, f'clients never see a {element.__name__} as it is; return a ViewModel, e.g. returns="…View"'
         )
+    if kind_of(element) != "view" and Codec.of(element, where, view=True).shape.views:
+        raise DeclarationError(where, "it answers with views of one kind; return one of them, or a pydantic model")
     if kind_of(element) != "view":
         Codec.of(returns, where, view=True)
     return returns
@@ -272,5 +312,15 @@ def _hashable(annotation: Any) -> bool:
 
 def _description(annotation: Any) -> str | None:
     """What ``Annotated[str, Field(description="…")]`` says."""
+    return next((mark.description for mark in _marks(annotation)), None)
+
+
+def _deprecated(annotation: Any) -> str | None:
+    """What ``Annotated[str, Field(deprecated="…")]`` says."""
+    reasons = ("No longer supported" if mark.deprecated is True else mark.deprecation_message for mark in _marks(annotation))
+    return next((reason for reason in reasons if reason), None)
+
+
+def _marks(annotation: Any) -> list[FieldInfo]:
     marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return next((mark.description for mark in marks if isinstance(mark, FieldInfo)), None)
+    return [mark for mark in marks if isinstance(mark, FieldInfo)]

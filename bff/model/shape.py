@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bff.types import Value
+
+if TYPE_CHECKING:
+    from bff.model.view_model import ViewModel
 
 __all__ = ["CodecError", "Shape", "expected"]
 
@@ -40,6 +43,9 @@ class Shape(ABC):
 
     stored_as = ""
     """What tells it from other shapes of its class: part of what a view's definition hash covers."""
+
+    views: tuple[type[ViewModel], ...] = ()
+    """The views that its values point to, one of these each."""
 
     @abstractmethod
     def encode(self, value: Any) -> Value:

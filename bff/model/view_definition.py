@@ -6,25 +6,26 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, cast
 
 from bff.document import join_path
 from bff.errors import DeclarationError
 from bff.model.codec import Codec
-from bff.model.compounds import OBJ_TYPE
+from bff.model.compounds import OBJ_TYPE, ListShape, OptionalShape
 from bff.model.declared import check_name, kind_of, named, unknown
 from bff.model.definition_hash import definition_hash
 from bff.model.field import Field, FieldDefinition, Link, check_accessors, setter_value
 from bff.model.hints import Unresolved, resolve, resolve_function
 from bff.model.key import split_key
 from bff.model.naming import CAMEL
+from bff.model.shape import Shape
 from bff.naming import plural, uncapitalise
 
 if TYPE_CHECKING:
     from bff.model.store import Store
     from bff.model.view_model import ViewModel
 
-__all__ = ["ViewDefinition", "check_view"]
+__all__ = ["ViewDefinition", "check_max_age", "check_view"]
 
 DEFAULT_DEPTH = 4
 RESERVED = frozenset({"id", "version", "store", "obj_type", "of", "split_key"})
@@ -45,6 +46,7 @@ class ViewDefinition:
     description: str | None
     max_documents: int
     depth_limit: int | None
+    max_age: int | None = None
 
     @cached_property
     def store(self) -> type[Store]:
@@ -113,6 +115,12 @@ class ViewDefinition:
         return cast("tuple[type[Store], dict[str, FieldDefinition]]", known)
 
 
+def check_max_age(where: str, max_age: int | None) -> None:
+    """Raises DeclarationError where it is no number of seconds."""
+    if max_age is not None and (isinstance(max_age, bool) or not isinstance(max_age, int) or max_age < 0):
+        raise DeclarationError(where, f"max_age={max_age!r} is no number of seconds; give a whole one, 0 or more")
+
+
 def check_view(view: type[ViewModel]) -> None:
     """What can be told of a view before its annotations are resolved. Raises DeclarationError."""
     check_name(view.__name__, view.__view__.name)
@@ -131,6 +139,7 @@ def check_view(view: type[ViewModel]) -> None:
         if name in RESERVED:
             raise DeclarationError(where, f"{name!r} is a name of ViewModel's own; rename the field")
         check_name(where, name)
+        check_max_age(where, declared.max_age)
         check_accessors(where, declared)
         document_name = CAMEL.document_name(where, name)
         if document_name in RESERVED_DOCUMENT_NAMES:
@@ -194,7 +203,7 @@ def _field(view: type[ViewModel], name: str, declared: Field[Any], find: Any) ->
     if declared.write is not None:
         setter_annotation = resolve_function(declared.write, view.__bff_scope__, find)[setter_value(declared.write)]
         setter_codec = Codec.of(setter_annotation, f"{where} (setter)", view=True)
-        if _link(setter_annotation) is not None:
+        if _link(setter_codec.shape) is not None:
             raise DeclarationError(where, "clients cannot give a view; let the setter take an id, a str")
     if declared.filterable and not codec.shape.filterable:
         raise DeclarationError(where, "only single values, lists of them, and links can be filtered by; remove filterable=True")
@@ -210,18 +219,19 @@ def _field(view: type[ViewModel], name: str, declared: Field[Any], find: Any) ->
         filterable=declared.filterable,
         deprecated=declared.deprecated,
         description=declared.description or _doc(declared.getter),
-        link=_link(annotation),
+        link=_link(codec.shape),
+        max_age=declared.max_age,
     )
 
 
-def _link(annotation: Any) -> Link | None:
-    """The view that an annotation is of: ``V``, ``V | None`` or ``list[V]``, optional or not."""
-    some = [member for member in get_args(annotation) if member is not type(None)]
-    if type(None) in get_args(annotation) and len(some) == 1:
-        return _link(some[0])
-    many = get_origin(annotation) is list
-    inner = some[0] if many else annotation
-    return Link(cast("type[ViewModel]", inner), many) if kind_of(inner) == "view" else None
+def _link(shape: Shape, *, many: bool = False) -> Link | None:
+    """The views that values of a shape point to: ``V``, ``V | W``, ``V | None`` or ``list[V]``, optional or not."""
+    match shape:
+        case OptionalShape():
+            return _link(shape.inner, many=many)
+        case ListShape():
+            return _link(shape.element, many=True)
+    return Link(shape.views, many) if shape.views else None
 
 
 def _doc(getter: Any) -> str | None:

@@ -14,14 +14,14 @@ from bff.model.evaluation import Evaluation
 from bff.model.hints import Unresolved, local_names
 from bff.model.key import join_key, split_key
 from bff.model.shape import Shape, expected
-from bff.model.view_definition import ViewDefinition, check_view
+from bff.model.view_definition import ViewDefinition, check_max_age, check_view
 from bff.types import Value
 
 if TYPE_CHECKING:
     from bff.model.domain_model import DomainModel
     from bff.model.ref import Ref
 
-__all__ = ["LinkShape", "ViewModel"]
+__all__ = ["LinkShape", "LinkUnionShape", "ViewModel"]
 
 
 class ViewModel(Declared):
@@ -39,7 +39,8 @@ class ViewModel(Declared):
 
     Class keywords: ``collection`` is where its documents are stored (the class name by default), ``name`` its GraphQL name,
     ``max_depth`` how many levels its store may have (4), ``max_documents`` how many documents a build may read before it warns
-    (100). Its key is the id of the store's root document; the ids of several roots are joined with ``:``.
+    (100), ``max_age`` for how many seconds clients may show it again without asking whether it has changed (by default they ask
+    each time). Its key is the id of the store's root document; the ids of several roots are joined with ``:``.
 
     Raises DeclarationError where the class is declared wrongly.
     """
@@ -61,17 +62,20 @@ class ViewModel(Declared):
         name: str | None = None,
         max_depth: int | None = None,
         max_documents: int = 100,
+        max_age: int | None = None,
         **unknown_keywords: Any,
     ) -> None:
         super().__init_subclass__()
         if unknown_keywords:
             raise DeclarationError(
                 cls.__name__,
-                f"a ViewModel knows no {next(iter(unknown_keywords))}=; it knows collection=, name=, max_depth=, max_documents=",
+                f"a ViewModel knows no {next(iter(unknown_keywords))}=; it knows collection=, name=, max_depth=, "
+                "max_documents=, max_age=",
             )
         for keyword, number in (("max_depth", max_depth), ("max_documents", max_documents)):
             if number is not None and number < 1:
                 raise DeclarationError(cls.__name__, f"{keyword}={number} allows nothing; give a number above 0")
+        check_max_age(cls.__name__, max_age)
         cls.__bff_scope__ = local_names(sys._getframe(1))
         cls.__view__ = ViewDefinition(
             name=name or cls.__name__,
@@ -80,6 +84,7 @@ class ViewModel(Declared):
             description=inspect.cleandoc(cls.__doc__) if cls.__doc__ else None,
             max_documents=max_documents,
             depth_limit=max_depth,
+            max_age=max_age,
         )
         check_view(cls)
         # An annotation may name a class that is declared further down: resolved on first use, by the Catalog at the latest.
@@ -155,6 +160,10 @@ class ViewModel(Declared):
     def __bff_shape__(cls, annotation: Any, where: str) -> Shape:
         return LinkShape(cls)
 
+    @classmethod
+    def __bff_union_shape__(cls, members: tuple[type[ViewModel], ...]) -> Shape:
+        return LinkUnionShape(members)
+
 
 class LinkShape(Shape):
     """A view that is pointed to, stored as its key."""
@@ -163,6 +172,7 @@ class LinkShape(Shape):
 
     def __init__(self, view: type[ViewModel]) -> None:
         self.view = view
+        self.views = (view,)
         self.stored_as = view.__view__.name
 
     def encode(self, value: Any) -> Value:
@@ -175,6 +185,28 @@ class LinkShape(Shape):
         if not isinstance(stored, str):
             raise expected(f"the key of a {self.view.__name__}", stored)
         return self.view._handle(stored)
+
+
+class LinkUnionShape(Shape):
+    """One of several kinds of view that is pointed to, stored as its kind and its key: ``Circle:c1``."""
+
+    def __init__(self, views: tuple[type[ViewModel], ...]) -> None:
+        self.views = views
+        self.stored_as = "|".join(view.__view__.name for view in views)
+        self._by_name = {view.__view__.name: view for view in views}
+        self._expected = " or ".join(self._by_name)
+
+    def encode(self, value: Any) -> Value:
+        if type(value) not in self.views:
+            raise expected(f"{self._expected}, e.g. {self.views[0].__name__}.of(…)", value)
+        return f"{value.__view__.name}:{value.id}"
+
+    def decode(self, stored: Any) -> ViewModel:
+        name, colon, key = stored.partition(":") if isinstance(stored, str) else ("", "", "")
+        view = self._by_name.get(name)
+        if view is None or not colon:
+            raise expected(f"the kind and key of a {self._expected}", stored)
+        return view._handle(key)
 
 
 def _checked_collection(view: str, collection: str) -> str:

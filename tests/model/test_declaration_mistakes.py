@@ -801,7 +801,7 @@ def field_that_cannot_be_filtered_by() -> Any:
     return MeetingView.__view__.fields
 
 
-@mistake("MeetingView: a ViewModel knows no depth=; it knows collection=, name=, max_depth=, max_documents=")
+@mistake("MeetingView: a ViewModel knows no depth=; it knows collection=, name=, max_depth=, max_documents=, max_age=")
 def view_with_an_unknown_keyword() -> Any:
     class MeetingView(ViewModel, depth=3):
         pass
