@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
-from bff.datastore.port import Datastore
+from bff.datastore.port import Datastore, Snapshots
+from bff.datastore.unit_of_work import Change
 from bff.document import Document
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.projection.metadata import Metadata
-from bff.projection.paging import metadata_pages
+from bff.projection.paging import PAGE, metadata_pages
 from bff.projection.roots import single_root
 from bff.projection.shapes import Shapes
 from bff.projection.tokens import document_tokens, indexable
@@ -20,6 +22,9 @@ __all__ = ["Affected"]
 
 MAX_ANY = 30
 """How many values `array-contains-any` takes."""
+
+IsNews: TypeAlias = Callable[[Document, Metadata], bool]
+"""Whether what is stored of the view may lack the document's change."""
 
 
 class Affected:
@@ -40,7 +45,31 @@ class Affected:
 
         A view that was built after a change has read it, and is left alone. A root that no view is stored of is a new view.
         """
-        new = {root: None for document in documents if document.exists for root in self._roots_at(document)}
+        async for item in self._concerned(documents, documents, _is_newer, self._datastore):
+            yield item
+
+    async def by_changes(
+        self, changes: Sequence[Change], snapshots: Snapshots, page: int = PAGE
+    ) -> AsyncGenerator[tuple[str, str], None]:
+        """The views that a commit concerns, whatever has been built since; some perhaps twice.
+
+        A view that was built anew is found by what it read before too: whatever made it read other documents is a change of one
+        that it reads still, or of one that a query of its finds, or found.
+        """
+        states = [state for change in changes for state in (change.before, change.after) if state is not None]
+        after = [change.after for change in changes]
+        async for item in self._concerned(states, after, lambda one, metadata: True, snapshots, page):
+            yield item
+
+    async def _concerned(
+        self,
+        documents: Sequence[Document],
+        roots: Sequence[Document],
+        is_news: IsNews,
+        snapshots: Snapshots,
+        size: int = PAGE,
+    ) -> AsyncIterator[tuple[str, str]]:
+        new = {root: None for document in roots if document.exists for root in self._roots_at(document)}
         by_dependency: dict[str, list[Document]] = {}
         for document in documents:
             for name in {indexable(document.path), *document_tokens(document, self._shapes.of(document.collection))}:
@@ -48,11 +77,11 @@ class Affected:
         names: list[Value] = list(by_dependency)
         for start in range(0, len(names), MAX_ANY):
             some = names[start : start + MAX_ANY]
-            async for page in metadata_pages(self._datastore, Compare("deps", Op.ARRAY_CONTAINS_ANY, some)):
+            async for page in metadata_pages(snapshots, Compare("deps", Op.ARRAY_CONTAINS_ANY, some), size):
                 for metadata in page:
                     item = (metadata.view, metadata.key)
                     new.pop(item, None)
-                    if metadata.view in self._views and _concerns(metadata, by_dependency):
+                    if metadata.view in self._views and _concerns(metadata, by_dependency, is_news):
                         yield item
         for item in new:
             yield item
@@ -63,6 +92,10 @@ class Affected:
                 yield view, document.id
 
 
-def _concerns(metadata: Metadata, by_dependency: Mapping[str, Sequence[Document]]) -> bool:
+def _is_newer(document: Document, metadata: Metadata) -> bool:
+    return document.update_time > metadata.built_at
+
+
+def _concerns(metadata: Metadata, by_dependency: Mapping[str, Sequence[Document]], is_news: IsNews) -> bool:
     touched = {id(one): one for name in metadata.dependencies for one in by_dependency.get(name, ())}
-    return any(one.update_time > metadata.built_at and metadata.touched_by(one) for one in touched.values())
+    return any(is_news(one, metadata) and metadata.touched_by(one) for one in touched.values())

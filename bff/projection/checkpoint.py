@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import cast
+from uuid import uuid4
 
 from bff.datastore.port import Datastore, ResumePoint, Set
 from bff.document import join_path
 from bff.types import Value
 
-__all__ = ["PROJECTORS", "Checkpoint"]
+__all__ = ["PROJECTORS", "WISHES", "Checkpoint", "checkpoint_path", "wish"]
 
 PROJECTORS = "_bff_projectors"
+
+WISHES = "_bff_wishes"
+"""The collection in which other processes ask a projector to save where it has come to: one document a projector."""
+
+
+def checkpoint_path(name: str) -> str:
+    """Where the projector of this name saves where it has come to."""
+    return join_path(PROJECTORS, name)
+
+
+def wish(name: str) -> Set:
+    """Asks the projector of this name to save its checkpoint as soon as that is at the commit of this write, or past it."""
+    # Different each time: a write that changes nothing is not delivered.
+    return Set(join_path(WISHES, name), {"wish": uuid4().hex})
 
 
 class Checkpoint:
@@ -23,7 +38,7 @@ class Checkpoint:
 
     def __init__(self, datastore: Datastore, name: str, collections: Iterable[str]) -> None:
         self._datastore = datastore
-        self._path = join_path(PROJECTORS, name)
+        self._path = checkpoint_path(name)
         self._collections = sorted(collections)
         self.saved: ResumePoint | None = None
 

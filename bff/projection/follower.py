@@ -15,7 +15,7 @@ from typing import Protocol
 from bff.datastore.port import Changes, Datastore, Listening, ResumePoint, Target
 from bff.document import Document
 from bff.errors import BFFError, Conflict, DatastoreUnavailable, OutcomeUnknown
-from bff.projection.checkpoint import Checkpoint
+from bff.projection.checkpoint import WISHES, Checkpoint
 from bff.projection.dirty_keys import Batch, DirtyKeys, Item
 from bff.projection.failures import Failures
 from bff.projection.progress import Progress
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 IDLE_SAVE_SECONDS = 300.0
 CLOSING_SECONDS = 5.0
 NUDGE_SECONDS = 1.0
+WISH_SECONDS = 0.1
+"""How long others' wishes wait at least after one was granted, so that any number of them costs a bounded number of writes."""
 
 
 class Subject(Protocol):
@@ -77,7 +79,9 @@ class Follower:
         retry: Backoff | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        """``beside`` are collections that the subject sees, and that are nobody's concern."""
+        """``beside`` are collections that the subject sees, and that are nobody's concern. With ``_bff_wishes`` among them, other
+        processes may ask for the checkpoint to be saved before its time.
+        """
         self.name = name
         self.dirty = DirtyKeys(max_waiting, self._on_done)
         self.failures = Failures(retry)
@@ -87,15 +91,17 @@ class Follower:
         self._datastore = datastore
         self._subject = subject
         self._collections = frozenset(collections)
-        self._targets = [Target(collection) for collection in sorted({*self._collections, *beside})]
+        followed = {*self._collections, *beside}
+        self._targets = [Target(collection) for collection in sorted(followed)]
         self._concurrency = concurrency
         self._batch = batch
         self._save_seconds = save_seconds
-        self._checkpoint = Checkpoint(datastore, name, self._collections)
+        self._checkpoint = Checkpoint(datastore, name, followed)
         self._begun = False
         self._position: ResumePoint | None = None
         self._resending = False
-        self._news = False
+        self._news = 0
+        self._wished = asyncio.Event()
         self._listening: Listening | None = None
 
     def start(self) -> None:
@@ -150,6 +156,7 @@ class Follower:
             self._resending = True
         documents = [one for one in changes.documents if not self._is_old(one)]
         self._subject.seen(documents)
+        wishes = [one for one in documents if one.collection == WISHES and one.id == self.name]
         documents = [one for one in documents if one.collection in self._collections]
         if documents:
             async for item in self._subject.concerned(documents):
@@ -159,10 +166,14 @@ class Follower:
         if self._resending:
             async for item in self._subject.missing():
                 await self.add(item)
-        self._news = self._news or self._resending or bool(documents)
+        if self._resending or documents or wishes:
+            # Documents may come before the listener says that it has come to their time.
+            self._news = max([changes.resume.timepoint, *(one.update_time for one in (*documents, *wishes))])
         self._resending = False
         self._position = changes.resume
         self.progress.seen(changes.resume)
+        if wishes:
+            self._wished.set()
 
     def _is_old(self, document: Document) -> bool:
         """Within a resend: it has not changed since what was worked off."""
@@ -206,14 +217,23 @@ class Follower:
         loop = asyncio.get_running_loop()
         saved = loop.time()
         while True:
-            await asyncio.sleep(self._save_seconds)
+            await self._until_wished()
             await self._subject.note()
             # Saving is itself a write that moves the listener: without news, once in a while is enough.
-            if self._news or loop.time() - saved > IDLE_SAVE_SECONDS:
-                self._news = False
+            point = self._checkpoint.saved
+            if point is None or point.timepoint < self._news or loop.time() - saved > IDLE_SAVE_SECONDS:
                 saved = loop.time()
                 await self._save_checkpoint()
             self.supervisor.healthy("save")
+
+    async def _until_wished(self) -> None:
+        """Sleep, but not for longer than it takes to come to what others wait for."""
+        await asyncio.sleep(min(WISH_SECONDS, self._save_seconds))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._save_seconds - WISH_SECONDS)):
+                await self._wished.wait()
+                await self.wait_for(self._news)
+                self._wished.clear()
 
     async def _save_checkpoint(self) -> None:
         point = self.progress.written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from bff.datastore.port import Datastore
+from bff.datastore.port import Snapshots
 from bff.document import Document
 from bff.projection.metadata import Metadata
 from bff.projection.stored_view import METADATA
@@ -16,11 +16,11 @@ __all__ = ["metadata_pages", "pages", "with_prefix"]
 PAGE = 300
 
 
-async def pages(datastore: Datastore, query: Query, size: int = PAGE) -> AsyncIterator[list[Document]]:
+async def pages(snapshots: Snapshots, query: Query, size: int = PAGE) -> AsyncIterator[list[Document]]:
     """The results by path, each page at its own time, so that no snapshot stays open for as long as all of them take."""
     query = replace(query, order_by=(Order(PATH),), limit=size)
     while True:
-        async with datastore.snapshot() as snapshot:
+        async with snapshots.snapshot() as snapshot:
             documents = await snapshot.query(query)
         if documents:
             yield documents
@@ -29,9 +29,9 @@ async def pages(datastore: Datastore, query: Query, size: int = PAGE) -> AsyncIt
         query = replace(query, start=Cursor((documents[-1].path,)))
 
 
-async def metadata_pages(datastore: Datastore, where: Filter | None, size: int = PAGE) -> AsyncIterator[list[Metadata]]:
+async def metadata_pages(snapshots: Snapshots, where: Filter | None, size: int = PAGE) -> AsyncIterator[list[Metadata]]:
     """What `_bff_views` holds."""
-    async for documents in pages(datastore, Query(METADATA, where), size):
+    async for documents in pages(snapshots, Query(METADATA, where), size):
         yield [metadata for document in documents if (metadata := Metadata.from_document(document)) is not None]
 
 

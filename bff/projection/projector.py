@@ -14,6 +14,7 @@ from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
 from bff.projection.affected import Affected
 from bff.projection.builder import Builder, Built
+from bff.projection.checkpoint import WISHES
 from bff.projection.definitions import Definitions
 from bff.projection.dirty_keys import Batch, Item
 from bff.projection.follower import Follower
@@ -36,7 +37,8 @@ logger = logging.getLogger(__name__)
 class Projector:
     """Follows the domain documents that views read, and keeps the views' documents up to date, until it is closed.
 
-    Any number may work on one datastore, also under one name: writes are conditional. ``views`` reads views beside it.
+    Any number may work on one datastore, also under one name: writes are conditional. ``views`` reads views beside it;
+    ``shapes`` are the kinds of queries that views make, as its listener knows them.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Projector:
         self._datastore = datastore
         self._catalog = catalog
         self._sweep_seconds = sweep_seconds
-        self._shapes = Shapes()
+        self.shapes = Shapes()
         self._recent = RecentChanges()
         self._subject = _Views(self)
         self._follower = Follower(
@@ -69,7 +71,7 @@ class Projector:
             name,
             collections_read(catalog.views.values()),
             self._subject,
-            beside=[SHAPES],
+            beside=[SHAPES, WISHES],
             concurrency=concurrency,
             batch=batch,
             max_waiting=max_waiting,
@@ -78,8 +80,8 @@ class Projector:
             backoff=backoff,
         )
         self._failures = self._follower.failures
-        self._builder = Builder(datastore, recent=self._recent, shapes=self._shapes, observer=self._subject)
-        self._affected = Affected(datastore, catalog, self._shapes)
+        self._builder = Builder(datastore, recent=self._recent, shapes=self.shapes, observer=self._subject)
+        self._affected = Affected(datastore, catalog, self.shapes)
         self._sweep = Sweep(datastore, catalog, self._follower, self._builder.is_checked)
         self._rebuilding: dict[str, RebuildProgress] = {}
         self._rebuilt = asyncio.Event()
@@ -158,14 +160,14 @@ class _Views:
 
     async def begin(self) -> None:
         of = self._projector
-        await of._shapes.load(of._datastore)
+        await of.shapes.load(of._datastore)
         await of._sweep.once(0.0)
         # What changed before the checkpoint was delivered to whoever saved it.
         of._recent.gap()
         of._recent.following = True
 
     def seen(self, documents: Sequence[Document]) -> None:
-        self._projector._shapes.learn(document for document in documents if document.collection == SHAPES)
+        self._projector.shapes.learn(document for document in documents if document.collection == SHAPES)
         for document in documents:
             self._projector._recent.add(document)
 

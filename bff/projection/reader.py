@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bff.datastore.port import Datastore
 from bff.document import Document
@@ -12,8 +13,24 @@ from bff.model.view_model import ViewModel
 from bff.projection.builder import Builder, Built
 from bff.projection.stored_view import StoredView, view_path
 from bff.query import Query
+from bff.types import Timepoint, Value
 
-__all__ = ["ViewReader"]
+__all__ = ["Found", "ViewReader", "is_whole"]
+
+VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a read found at ``timepoint``: each document as it is stored, and the view to show for it.
+
+    They differ where the document is of older code: ``views`` then holds what was built instead, without a document where that
+    could not be built or is no more.
+    """
+
+    documents: Sequence[Document]
+    views: Sequence[StoredView]
+    timepoint: Timepoint
 
 
 class ViewReader:
@@ -51,7 +68,7 @@ class ViewReader:
             async with self._datastore.snapshot() as snapshot:
                 documents = await snapshot.get(list(paths.values()))
             for key, document in zip(paths, documents, strict=True):
-                if _is_whole(view, document):
+                if is_whole(view, document.data):
                     results[key] = _stored(view, key, document)
         missing = [key for key in paths if key not in results]
         if missing:
@@ -64,14 +81,15 @@ class ViewReader:
 
         Raises BadUserInput, BuildError, DatastoreUnavailable.
         """
+        return [_or_raise(one) for one in await self.fresh_each(view, keys)]
+
+    async def fresh_each(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
+        """As ``fresh``, with the BuildError of a single view in its place. Raises BadUserInput, DatastoreUnavailable."""
         for key in keys:
             view.split_key(key)
             view_path(view.__view__.collection, key)
         built = await self._builder.build(view, keys)
-        for one in built:
-            if one.error is not None:
-                raise _as_bff_error(one.error)
-        return [one.view for one in built]
+        return [one.view if one.error is None else _as_bff_error(one.error) for one in built]
 
     async def find(self, query: Query, view: type[ViewModel]) -> list[StoredView]:
         """The stored views that a query over the view's collection finds, in its order, one for each result.
@@ -79,9 +97,60 @@ class ViewReader:
         An outdated one that cannot be built, or is no more, has no document: it is not answered half, and a page that is cut
         from the results still knows how many there were. Raises InvalidQuery.
         """
+        return list((await self.find_at(query, view)).views)
+
+    async def find_at(self, query: Query, view: type[ViewModel]) -> Found:
+        """As ``find``, with the timepoint at which these were the results. Raises InvalidQuery, DatastoreUnavailable."""
         async with self._datastore.snapshot() as snapshot:
             documents = await snapshot.query(query)
-        outdated = [document.id for document in documents if not _is_whole(view, document)]
+            timepoint = snapshot.timepoint
+        return Found(documents, await self._whole(view, documents), timepoint)
+
+    async def read_at(self, view: type[ViewModel], keys: Sequence[str]) -> Found:
+        """The views of these keys as they are stored at a timepoint. One that is not stored is not built: it has no document.
+
+        Raises BadUserInput where a key cannot be one, DatastoreUnavailable.
+        """
+        async with self._datastore.snapshot() as snapshot:
+            documents = await snapshot.get([view_path(view.__view__.collection, key) for key in keys])
+            timepoint = snapshot.timepoint
+        stored = [document for document in documents if document.data is not None]
+        whole = {one.key: one for one in await self._whole(view, stored)}
+        name = view.__view__.name
+        return Found(documents, [whole.get(key) or StoredView(name, key, 0, None) for key in keys], timepoint)
+
+    async def versions(self, view: type[ViewModel], keys: Sequence[str]) -> list[Timepoint | None]:
+        """The versions of the stored views, in one read that leaves their fields where they are; nothing is built.
+
+        None where no view is stored: it may be absent, or not built yet. A stored one may be of older code, and ``read`` would
+        then build it again: whoever concludes from versions alone also compares ``view.__view__.definition_hash``.
+
+        Raises BadUserInput where a key cannot be one of this view, DatastoreUnavailable.
+        """
+        for key in keys:
+            view.split_key(key)
+        paths = [view_path(view.__view__.collection, key) for key in keys]
+        if not paths:
+            return []
+        async with self._datastore.snapshot() as snapshot:
+            return [_version(document) for document in await snapshot.get(paths, (VERSION,))]
+
+    async def find_versions(self, query: Query, view: type[ViewModel]) -> list[tuple[str, Timepoint | None]]:
+        """The key and the version of each stored view that a query finds, in its order; as ``versions`` has them.
+
+        Raises InvalidQuery, DatastoreUnavailable.
+        """
+        async with self._datastore.snapshot() as snapshot:
+            return [(document.id, _version(document)) for document in await snapshot.query(query, (VERSION,))]
+
+    async def count(self, query: Query, view: type[ViewModel]) -> int:
+        """How many stored views a query over the view's collection finds, each as it is stored. Raises InvalidQuery."""
+        async with self._datastore.snapshot() as snapshot:
+            return await snapshot.count(query)
+
+    async def _whole(self, view: type[ViewModel], documents: Sequence[Document]) -> list[StoredView]:
+        """The views that these documents hold; those of older code are built anew."""
+        outdated = [document.id for document in documents if not is_whole(view, document.data)]
         rebuilt = dict(zip(outdated, await self.read_each(view, outdated), strict=True)) if outdated else {}
         found = [rebuilt.get(document.id) or _stored(view, document.id, document) for document in documents]
         return [
@@ -90,9 +159,14 @@ class ViewReader:
         ]
 
 
-def _is_whole(view: type[ViewModel], document: Document) -> bool:
-    """Whether the document has every field that the view has now: one of older code may lack some."""
-    return document.data is not None and all(field.document_name in document.data for field in view.__view__.fields.values())
+def _version(document: Document) -> Timepoint | None:
+    version = None if document.data is None else document.data.get(VERSION)
+    return version if isinstance(version, int) else None
+
+
+def is_whole(view: type[ViewModel], data: Mapping[str, Value] | None) -> bool:
+    """Whether a document has every field that the view has now: one of older code may lack some."""
+    return data is not None and all(field.document_name in data for field in view.__view__.fields.values())
 
 
 def _stored(view: type[ViewModel], key: str, document: Document) -> StoredView:
@@ -107,7 +181,7 @@ def _outcome(view: type[ViewModel], built: Built) -> StoredView | BFFError:
     if built.error is None:
         return built.view
     document = built.view.document
-    if document is not None and _is_whole(view, Document("", document)):
+    if document is not None and is_whole(view, document):
         return built.view
     return _as_bff_error(built.error)
 

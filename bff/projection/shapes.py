@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-from bff.datastore.port import Datastore, Set
+from bff.datastore.port import Set, Snapshots
 from bff.document import Document
 from bff.projection.tokens import Shape
 from bff.query import Query
@@ -27,8 +27,8 @@ class Shapes:
         self.known: set[Shape] = set()
         self._by_collection: defaultdict[str, set[Shape]] = defaultdict(set)
 
-    async def load(self, datastore: Datastore) -> None:
-        async with datastore.snapshot() as snapshot:
+    async def load(self, snapshots: Snapshots) -> None:
+        async with snapshots.snapshot() as snapshot:
             self.learn(await snapshot.query(Query(SHAPES)))
 
     def learn(self, documents: Iterable[Document]) -> None:

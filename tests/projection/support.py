@@ -218,13 +218,17 @@ class WrappedSnapshot:
     def timepoint(self) -> Timepoint:
         return self._inner.timepoint
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         await self._outer.on_call(f"get {len(paths)}")
-        return await self._inner.get(paths)
+        return await self._inner.get(paths, fields)
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         await self._outer.on_call(f"query {query.collection}")
-        return await self._inner.query(query)
+        return await self._inner.query(query, fields)
+
+    async def count(self, query: Query) -> int:
+        await self._outer.on_call(f"count {query.collection}")
+        return await self._inner.count(query)
 
 
 class Holding(Wrapped):

@@ -150,3 +150,35 @@ async def test_find_answers_stored_views_in_the_order_of_the_query(datastore: Da
     found = await views.find(Query("CoursePage", Compare("teacher", Op.EQ, "Ann"), (Order("title"),)), CoursePage)
     assert [view.key for view in found] == ["art", "maths"]
     assert found == await views.read(CoursePage, ["art", "maths"])
+
+
+async def test_versions_are_those_of_what_is_stored_and_cost_one_read(datastore: Datastore) -> None:
+    await write(datastore, ANN, MATHS, ART)
+    wrapped = Wrapped(datastore)
+    views = ViewReader(wrapped, CATALOG)
+    assert await views.versions(CoursePage, ["maths", "art"]) == [None, None]
+    maths, art = await views.read(CoursePage, ["maths", "art"])
+    wrapped.calls.clear()
+    assert await views.versions(CoursePage, ["art", "nobody", "maths", "art"]) == [art.version, None, maths.version, art.version]
+    assert wrapped.calls == ["get 4"]
+    with pytest.raises(BadUserInput):
+        await views.versions(CoursePage, ["a/b"])
+
+
+async def test_versions_and_the_number_of_what_a_query_finds(datastore: Datastore) -> None:
+    await write(datastore, ANN, MATHS, ART)
+    views = ViewReader(datastore, CATALOG)
+    maths, art = await views.read(CoursePage, ["maths", "art"])
+    collection = CoursePage.__view__.collection
+    by_title = Query(collection, order_by=(Order("title"),))
+    assert await views.find_versions(by_title, CoursePage) == [("art", art.version), ("maths", maths.version)]
+    assert await views.count(by_title, CoursePage) == 2
+    only_art = Query(collection, Compare("title", Op.EQ, "Art"))
+    assert await views.find_versions(only_art, CoursePage) == [("art", art.version)]
+    assert await views.count(only_art, CoursePage) == 1
+    await write(datastore, Course(id="art", title="Drawing", teacher=ANN.ref))
+    await views.fresh(CoursePage, ["art"])
+    assert await views.count(only_art, CoursePage) == 0
+    [version] = await views.versions(CoursePage, ["art"])
+    assert version is not None
+    assert version > art.version
