@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bff.broadcast.port import Message
 from bff.types import Timepoint, Value
@@ -21,20 +21,32 @@ UNKNOWN: Timepoint = 0
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A view is at ``version``. ``document`` is its content, None where it is gone; with ``hint`` the content must be read."""
+    """A view is at ``version``. ``document`` is its content, None where it is gone; with ``hint`` the content must be read.
+
+    ``committed`` is the timepoint from which a read of the datastore finds this state or a newer one: that of the commit that
+    wrote it, which is later than the version. It is UNKNOWN in messages of relays that do not say it.
+    """
 
     key: str
     version: Timepoint
     document: Mapping[str, Value] | None = None
     hint: bool = False
+    committed: Timepoint = field(default=UNKNOWN, compare=False)  # the same state, whenever it was written
+
+    def is_newer_than(self, version: Timepoint, committed: Timepoint) -> bool:
+        """Whether it tells more than what is known of its key: by version, or by when it was so where a version is not known."""
+        if UNKNOWN in {self.version, version}:
+            return self.committed > committed
+        return self.version > version
 
     def to_message(self, max_bytes: int) -> Message:
         """The message; a mere hint where the content is larger than ``max_bytes``."""
         if not self.hint:
-            payload = dump_document({"version": self.version, "document": self.document})
+            content = {"version": self.version, "document": self.document, "committed": self.committed}
+            payload = dump_document(content)
             if len(payload) <= max_bytes:
                 return Message(self.key, payload)
-        return Message(self.key, dump_document({"version": self.version, "hint": True}))
+        return Message(self.key, dump_document({"version": self.version, "hint": True, "committed": self.committed}))
 
     @classmethod
     def from_message(cls, message: Message) -> Announcement:
@@ -42,8 +54,9 @@ class Announcement:
         try:
             content = load_document(message.payload)
             version, document, hint = content["version"], content.get("document"), content.get("hint", False)
+            committed = content.get("committed", UNKNOWN)
         except Exception as error:  # the bytes may be anybody's: whatever goes wrong with them says the same
             raise ValueError(f"no announcement: {message.payload!r:.100}") from error
-        if type(version) is not int or not (document is None or isinstance(document, dict)):
+        if type(version) is not int or type(committed) is not int or not (document is None or isinstance(document, dict)):
             raise ValueError(f"no announcement: {message.payload!r:.100}")
-        return cls(message.key, version, document, bool(hint))
+        return cls(message.key, version, document, bool(hint), committed)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from bff.live.waiter import Waiter
 from bff.projection.stored_view import StoredView
 
 if TYPE_CHECKING:
+    from bff.live.follow import Follow
     from bff.model.view_model import ViewModel
 
 __all__ = ["Entry", "Slot"]
@@ -20,7 +21,7 @@ class Entry:
         self.view = view
         self.key = key
         self.state: StoredView | None = None
-        self.slots: set[Slot] = set()
+        self.slots: set[Slot | Follow] = set()
 
     def offer(self, state: StoredView) -> bool:
         """Take a state if it is newer than the one held, and wake those who look. Whether it was."""
@@ -32,42 +33,35 @@ class Entry:
         return True
 
 
-class Slot:
+class Slot(Waiter):
     """What one subscription iterates: the entry's newest state, and then each newer one there is when it comes for it.
 
     It holds the version that it delivered last, and nothing else, however slow its reader is.
     """
 
     def __init__(self, entry: Entry) -> None:
+        super().__init__()
         self._entry = entry
         self._delivered: StoredView | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._closed = False
+        self._again = False
 
-    def wake(self) -> None:
-        """Look again."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def close(self) -> None:
-        """End the iteration."""
-        self._closed = True
+    def again(self) -> None:
+        """Deliver the state once more, though it may be no newer: something that is shown with it has changed."""
+        self._again = True
         self.wake()
 
     def __aiter__(self) -> Slot:
         return self
 
     async def __anext__(self) -> StoredView:
-        while True:
-            if self._closed:
-                raise StopAsyncIteration
+        while not self._closed:
             state = self._entry.state
-            if state is not None and self._is_news(state):
+            if state is not None and (self._again or self._is_news(state)):
                 self._delivered = state
+                self._again = False
                 return state
-            # One reader, one future: half of what an Event costs, with thousands of them woken by one change.
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            await self._wait()
+        raise StopAsyncIteration
 
     def _is_news(self, state: StoredView) -> bool:
         delivered = self._delivered

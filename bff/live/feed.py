@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bff.broadcast.port import RESYNC, Broadcast, Message
 from bff.errors import BroadcastError
@@ -17,15 +17,31 @@ from bff.projection.stored_view import StoredView
 if TYPE_CHECKING:
     from bff.model.view_model import ViewModel
 
-__all__ = ["Feed"]
+__all__ = ["Audience", "Feed"]
 
 logger = logging.getLogger(__name__)
 
 IN_ONE_GO = 32
 
 
+class Audience(Protocol):
+    """Who is told everything that is announced: ``bff.live.view_windows.ViewWindows``."""
+
+    def announced(self, announced: Announcement, /) -> None:
+        """A view has changed."""
+        ...
+
+    def unclear(self, key: str, /) -> None:
+        """A view may have changed, and how cannot be read out of the message."""
+        ...
+
+    def gap(self) -> None:
+        """Any view may have changed."""
+        ...
+
+
 class Feed:
-    """Keeps the entries of one channel as new as its messages say. ``users`` counts who needs it."""
+    """Keeps the entries of one channel as new as its messages say, and tells the windows. ``users`` counts who needs it."""
 
     def __init__(
         self,
@@ -38,20 +54,24 @@ class Feed:
         self.channel = channel
         self.view = view
         self.entries: dict[str, Entry] = {}
+        self.windows: Audience | None = None
         self.users = 0
         self.linger: asyncio.TimerHandle | None = None
         self._broadcast = broadcast
         self._reading = reading
         self._on_subscribed = on_subscribed
         self._subscribed = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     async def subscribed(self) -> None:
         """Wait until every message published from now on is received. Raises what the attempt under way raises."""
         if not self._subscribed:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(future)
-            await future
+            self._waiting[future] = None
+            try:
+                await future
+            finally:
+                self._waiting.pop(future, None)
 
     async def run(self) -> None:
         """Subscribe, and follow the channel for as long as the subscription lasts."""
@@ -90,12 +110,14 @@ class Feed:
         self._tell(BroadcastError("live updates are closed"))
 
     def compare(self) -> None:
-        """Compare every entry with what is stored."""
+        """Compare every entry, and every window, with what is stored."""
+        if self.windows is not None:
+            self.windows.gap()
         for entry in self.entries.values():
             self._reading.owe(entry)
 
     def _tell(self, error: BaseException | None) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():
                 if error is None:
@@ -108,13 +130,20 @@ class Feed:
             self.compare()
             return
         entry = self.entries.get(message.key)
-        if entry is None:
+        if entry is None and self.windows is None:
             return
         try:
             announced = Announcement.from_message(message)
         except ValueError as error:
             logger.warning("live: %s: %s is compared: %s", self.channel, message.key, error)
-            self._reading.owe(entry)
+            if entry is not None:
+                self._reading.owe(entry)
+            if self.windows is not None:
+                self.windows.unclear(message.key)
+            return
+        if self.windows is not None:
+            self.windows.announced(announced)
+        if entry is None:
             return
         if not announced.hint:
             entry.offer(StoredView(self.view.__view__.name, announced.key, announced.version, announced.document))

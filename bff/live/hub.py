@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -15,8 +15,10 @@ from bff.errors import BroadcastError
 from bff.live.channels import Channels
 from bff.live.entry import Entry, Slot
 from bff.live.feed import Feed
+from bff.live.follow import Follow
 from bff.live.reading import Reading, Views
-from bff.projection.stored_view import StoredView
+from bff.live.windows import LiveList, Windows
+from bff.query import Query
 from bff.supervisor import Backoff, Status, Supervisor
 
 if TYPE_CHECKING:
@@ -58,6 +60,15 @@ class Hub:
         self._linger_seconds = linger_seconds
         self._backoff = backoff or Backoff(first=0.05, limit=5.0)
         self._reading = Reading(views, batch=batch, at_once=reads_at_once, timeout=read_seconds, backoff=self._backoff)
+        self._windows = Windows(
+            views,
+            self._use_all,
+            self._leave_all,
+            at_once=reads_at_once,
+            timeout=read_seconds,
+            backoff=self._backoff,
+            linger_seconds=linger_seconds,
+        )
         self._feeds: dict[str, Feed] = {}
         self._supervisor = Supervisor("hub", backoff=self._backoff)
         self._open = False
@@ -65,6 +76,7 @@ class Hub:
     async def __aenter__(self) -> Hub:
         self._supervisor = Supervisor("hub", backoff=self._backoff)
         self._reading.start(self._supervisor)
+        self._windows.start(self._supervisor)
         self._supervisor.start("compare", self._compare_regularly)
         self._open = True
         return self
@@ -73,13 +85,14 @@ class Hub:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open = False
+        self._windows.close()
         feeds = tuple(self._feeds.values())
         self._feeds.clear()
         for feed in feeds:
             feed.close()
         await self._supervisor.close()
 
-    def subscribe(self, view: type[ViewModel], key: str) -> AbstractAsyncContextManager[AsyncIterator[StoredView]]:
+    def subscribe(self, view: type[ViewModel], key: str) -> AbstractAsyncContextManager[Slot]:
         """Once entered, the iterator yields the state that is stored by then or a newer one, and then strictly newer ones.
 
         States in between are skipped where the reader is slow, the last one never is. It ends when the hub is closed. Entering
@@ -87,15 +100,44 @@ class Hub:
         """
         return self._subscribe(view, key)
 
+    def follow(self, view: type[ViewModel], key: str, on_news: Callable[[], None]) -> Follow:
+        """Look at one more view from now on, for a subscription that shows it beside its own; awaits nothing.
+
+        What is known of it may be nothing yet: see ``Follow``. Raises BroadcastError where live updates are closed.
+        """
+        feed = self._use(view, self._channels.of(view.__view__.name, key))
+        entry = self._entry(feed, view, key)
+
+        def leave() -> None:
+            self._forget(feed, entry)
+            self._leave(feed)
+
+        return Follow(entry, self._reading, on_news, leave)
+
+    def window(
+        self, view: type[ViewModel], query: Query, first: int, since: str | None = None
+    ) -> AbstractAsyncContextManager[LiveList]:
+        """Once entered, the iterator yields the first ``first`` results of a query over the stored views, then what changes.
+
+        ``query`` is of the view's collection, in its order, without a limit or cursors. With ``since``, the ``version()`` of a
+        list of the same query and size, there are only the differences from then: nothing at first where there are none. All who
+        ask the same share one window, which is matched here: no listener of the datastore is theirs.
+
+        States in between are skipped where the reader is slow, the last one never is. It ends when the hub is closed. Entering
+        raises what the query raises (InvalidQuery, DatastoreUnavailable), and BroadcastError.
+        """
+        return self._windows.open(view, query, first, since)
+
     async def compare(self) -> None:
         """Compare everything that is held with what is stored, now. Where a read fails it is repeated in the background."""
         comparisons = [self._reading.compare(entry) for feed in self._feeds.values() for entry in feed.entries.values()]
-        await asyncio.gather(*comparisons, return_exceptions=True)
+        await asyncio.gather(self._windows.compare(), *comparisons, return_exceptions=True)
 
     @property
     def subscriptions(self) -> int:
         """How many subscriptions there are."""
-        return sum(len(entry.slots) for feed in self._feeds.values() for entry in feed.entries.values())
+        by_key = sum(len(entry.slots) for feed in self._feeds.values() for entry in feed.entries.values())
+        return by_key + self._windows.subscriptions
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -104,23 +146,26 @@ class Hub:
 
     @property
     def failing(self) -> int:
-        """How many of the views that somebody looks at cannot be read at present."""
-        return self._reading.failing
+        """How many of the views and lists that somebody looks at cannot be read at present."""
+        return self._reading.failing + self._windows.failing
+
+    @property
+    def windows(self) -> int:
+        """How many distinct lists are kept live."""
+        return self._windows.count
 
     def status(self) -> tuple[Status, ...]:
         """How its tasks are: for ``/readyz`` and ``bff doctor``."""
         return self._supervisor.status()
 
     @asynccontextmanager
-    async def _subscribe(self, view: type[ViewModel], key: str) -> AsyncIterator[AsyncIterator[StoredView]]:
+    async def _subscribe(self, view: type[ViewModel], key: str) -> AsyncIterator[Slot]:
         # Whatever ends a subscription awaits nothing, so that no cancellation can come between.
-        feed = self._use(view, key)
+        feed = self._use(view, self._channels.of(view.__view__.name, key))
         try:
             await feed.subscribed()
             self._check_open()
-            entry = feed.entries.get(key)
-            if entry is None:
-                entry = feed.entries[key] = Entry(view, key)
+            entry = self._entry(feed, view, key)
             slot = Slot(entry)
             entry.slots.add(slot)
             try:
@@ -130,15 +175,31 @@ class Hub:
             finally:
                 slot.close()
                 entry.slots.discard(slot)
-                if not entry.slots and feed.entries.get(key) is entry:
-                    del feed.entries[key]
-                    self._reading.forget(entry)
+                self._forget(feed, entry)
         finally:
             self._leave(feed)
 
-    def _use(self, view: type[ViewModel], key: str) -> Feed:
+    def _entry(self, feed: Feed, view: type[ViewModel], key: str) -> Entry:
+        entry = feed.entries.get(key)
+        if entry is None:
+            entry = feed.entries[key] = Entry(view, key)
+        return entry
+
+    def _forget(self, feed: Feed, entry: Entry) -> None:
+        """Forget an entry that nobody looks at any more."""
+        if not entry.slots and feed.entries.get(entry.key) is entry:
+            del feed.entries[entry.key]
+            self._reading.forget(entry)
+
+    def _use_all(self, view: type[ViewModel]) -> Sequence[Feed]:
+        return [self._use(view, channel) for channel in self._channels.all(view.__view__.name)]
+
+    def _leave_all(self, feeds: Sequence[Feed]) -> None:
+        for feed in feeds:
+            self._leave(feed)
+
+    def _use(self, view: type[ViewModel], channel: str) -> Feed:
         self._check_open()
-        channel = self._channels.of(view.__view__.name, key)
         feed = self._feeds.get(channel)
         if feed is None:
             healthy = partial(self._supervisor.healthy, channel)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bff.errors import BroadcastError, DatastoreUnavailable
 from bff.live.entry import Entry
+from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
+from bff.query import Query
 from bff.supervisor import Backoff, Supervisor
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ class Views(Protocol):
     """What reads stored views: ``bff.projection.reader.ViewReader``."""
 
     async def read(self, view: type[ViewModel], keys: Sequence[str], /) -> list[StoredView]: ...
+
+    async def find_at(self, query: Query, view: type[ViewModel], /) -> Found: ...
+
+    async def read_at(self, view: type[ViewModel], keys: Sequence[str], /) -> Found: ...
 
 
 Waiting: TypeAlias = list[asyncio.Future[None]]

@@ -138,20 +138,24 @@ class Relay:
 
     async def _of_deletions(self, deleted: Iterable[Document]) -> list[tuple[str, Announcement]]:
         """A deletion's version is in the view's metadata; the listener's time is the listener's."""
-        keys = [(name, document.id) for document in deleted if (name := self._views.get(document.collection)) is not None]
+        keys = [
+            (name, document.id, document.update_time)
+            for document in deleted
+            if (name := self._views.get(document.collection)) is not None
+        ]
         if not keys:
             return []
         async with self._datastore.snapshot() as snapshot:
-            tombstones = await snapshot.get([metadata_path(name, key) for name, key in keys])
+            tombstones = await snapshot.get([metadata_path(name, key) for name, key, _ in keys])
         announcements: list[tuple[str, Announcement]] = []
-        for (name, key), tombstone in zip(keys, tombstones, strict=True):
+        for (name, key, seen), tombstone in zip(keys, tombstones, strict=True):
             data = tombstone.data or {}
             version = data.get("version")
             if not isinstance(version, int):
                 # Removed by hand, with or without its metadata: who looks at it must read.
                 announcements.append((name, Announcement(key, UNKNOWN, hint=True)))
             elif data.get("deleted"):
-                announcements.append((name, Announcement(key, version)))
+                announcements.append((name, Announcement(key, version, committed=seen)))
             # Otherwise it is there again: that change is on its way, and announces itself.
         return announcements
 
@@ -206,4 +210,4 @@ def _of_document(name: str, document: Document) -> Announcement:
     if not isinstance(version, int):
         logger.error("relay: %s has no version: no projector of %s wrote it", document.path, name)
         return Announcement(document.id, UNKNOWN, hint=True)
-    return Announcement(document.id, version, data)
+    return Announcement(document.id, version, data, committed=document.update_time)

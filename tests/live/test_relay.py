@@ -192,8 +192,8 @@ class Scripted:
     async def snapshot(self) -> AsyncIterator[Any]:
         yield self
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
-        return [Document(path, self.tombstones.get(path)) for path in paths]
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
+        return [Document(path, self.tombstones.get(path)).only(fields) for path in paths]
 
 
 def board(key: str, version: int) -> Document:
