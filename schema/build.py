@@ -36,8 +36,9 @@ def build_schema(catalog: Catalog, type_defs: str | Sequence[str] | None = None)
     """The executable schema of a catalog, extended by ``type_defs``; ``bff.resolvers.bind`` gives it resolvers.
 
     Every value is resolved from its stored form. ``GraphQLField.extensions`` marks the fields that are not what is stored:
-    ``bff.link`` holds the name of the view that a key leads to, ``bff.ref`` stands at paths of domain documents. The same
-    declarations give the same schema, in the same order. Raises DeclarationError.
+    ``bff.link`` holds the name of the view that a key leads to, ``bff.links`` stands at keys that name their view as well
+    (``Circle:c1``), ``bff.ref`` at paths of domain documents; ``bff.max_age`` says for how many seconds a value may be shown
+    without asking again. The same declarations give the same schema, in the same order. Raises DeclarationError.
     """
     types = Types(TypeNames())
     inputs = Inputs(types)

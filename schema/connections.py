@@ -13,6 +13,8 @@ from bff.schema.types import Types, object_type
 
 __all__ = ["PageInfo", "connection"]
 
+TOTAL_COUNT = "How many there are on all pages, counted when asked for, a moment after the page was read."
+
 
 class PageInfo(graphene.ObjectType):
     """Where a page of a connection stands in the whole."""
@@ -35,7 +37,7 @@ def connection(types: Types, view: type[ViewModel]) -> Any:
             graphene.Field(graphene.NonNull(types.view(view)), name="node"),
             graphene.Field(graphene.NonNull(graphene.String), name="cursor", description="Its place in the order, opaque."),
         ),
-        f"A {name} in a list.",
+        f"One {name} in a list.",
         name,
     )
     return object_type(
@@ -43,6 +45,7 @@ def connection(types: Types, view: type[ViewModel]) -> Any:
         (
             graphene.Field(graphene.NonNull(graphene.List(graphene.NonNull(edge))), name="edges"),
             graphene.Field(graphene.NonNull(PageInfo), name="pageInfo"),
+            graphene.Field(graphene.NonNull(graphene.Int), name="totalCount", description=TOTAL_COUNT),
         ),
         f"A page of {name}s.",
         name,

@@ -28,6 +28,7 @@ from bff.schema.shape import (
     ScalarShape,
     Shape,
     UnionShape,
+    ViewUnionShape,
     model_shapes,
     shape_of,
 )
@@ -67,12 +68,22 @@ class Inputs:
             # A domain document arrives loaded: the client names it by its id.
             id: Any = graphene.List(graphene.NonNull(graphene.ID)) if parameter.many else graphene.ID
             given = id if parameter.nullable or parameter.default is not MISSING else graphene.NonNull(id)
-            return graphene.Argument(given, description=parameter.description)
+            return self._argument(given, Undefined, parameter)
         shape = shape_of(parameter.annotation, f"{where}({parameter.name})")
         type_, default = (
             self._optional(shape, parameter.default) if parameter.default is not MISSING else (self.of(shape), Undefined)
         )
-        return graphene.Argument(type_, default_value=default, description=parameter.description)
+        return self._argument(type_, default, parameter)
+
+    def _argument(self, type_: Any, default: Any, parameter: Parameter) -> graphene.Argument:
+        # What is required cannot be deprecated, here as below.
+        optional = default is not Undefined or not isinstance(type_, graphene.NonNull)
+        return graphene.Argument(
+            type_,
+            default_value=default,
+            description=parameter.description,
+            deprecation_reason=parameter.deprecated if optional else None,
+        )
 
     def setters(self, view: type[ViewModel]) -> Any:
         """``MeetingSessionInput``: a key for each field with a setter. What is absent stays as it is."""
@@ -109,6 +120,8 @@ class Inputs:
                 return self._model(model)
             case UnionShape():
                 return self._union(shape)
+            case ViewUnionShape(name):
+                raise DeclarationError(name, "clients give views of one kind, by key; take a str and an Enum that says the kind")
             case ListShape(item):
                 return graphene.List(self.of(item))
 

@@ -13,7 +13,7 @@ __all__ = ["TypeNames", "check_name", "describe_class", "description_of"]
 
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 
-RESERVED: Final = ("Query", "Mutation", "Subscription", "View", "Node", "PageInfo", "OrderDirection")
+RESERVED: Final = ("Query", "Mutation", "Subscription", "View", "Node", "PageInfo", "OrderDirection", "ChangeKind")
 BUILT_IN: Final = ("String", "Int", "Float", "Boolean", "ID")
 
 

@@ -15,7 +15,9 @@ from bff.model.domain_model import DomainModel
 from bff.model.mutation import MutationDefinition
 from bff.model.view_model import ViewModel
 from bff.naming import pascal
+from bff.schema.changes import change
 from bff.schema.connections import connection
+from bff.schema.errors import Errors
 from bff.schema.filters import Filters
 from bff.schema.inputs import Inputs
 from bff.schema.names import check_name, describe_class
@@ -39,6 +41,12 @@ class Operations:
     inputs: Inputs
     filters: Filters
     _payloads: dict[str, Any] = field(default_factory=dict)
+    _connections: dict[type[ViewModel], Any] = field(default_factory=dict)
+    _selections: dict[type[ViewModel], tuple[Any | None, Any | None]] = field(default_factory=dict)
+    _errors: Errors = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._errors = Errors(self.types)
 
     def query(self) -> Any:
         fields = []
@@ -47,8 +55,10 @@ class Operations:
             one = self._root(definition.query_name, self.types.view(view), definition.name)
             one.args["id"] = _argument(ID, description="Its key.")
             one.description = definition.description
-            many = self._root(definition.list_name, graphene.NonNull(connection(self.types, view)), definition.name)
+            many = self._root(definition.list_name, graphene.NonNull(self._connection(view)), definition.name)
             many.args.update(self._list_arguments(view))
+            # Which views a list has is as much its content as what they show.
+            self.types.mark_age("Query", definition.list_name, definition.max_age or 0)
             many.description = f"{definition.name}s, a page at a time: the `first` after a cursor, or the `last` before one."
             fields += [one, many]
         node = self._root("node", NodeInterface, "node")
@@ -68,20 +78,37 @@ class Operations:
             one = self._root(definition.query_name, self.types.view(view), definition.name)
             one.args["id"] = _argument(ID, description="Its key.")
             one.description = f"The {definition.name} as it is now, and after every change; null once it is gone."
-            fields.append(one)
+            changed = change(self.types, view, self._connection(view))
+            many = self._root(definition.list_name, graphene.NonNull(changed), definition.name)
+            many.args.update(self._selection_arguments(view))
+            many.description = f"The first {definition.name}s of a list as they are now, and then each change of them."
+            fields += [one, many]
         return object_type("Subscription", fields, None, "Subscription") if fields else None
 
     def _root(self, name: str, type_: Any, where: str) -> graphene.Field:
         return graphene.Field(type_, name=check_name(name, where))
 
-    def _list_arguments(self, view: type[ViewModel]) -> Mapping[str, graphene.Argument]:
+    def _connection(self, view: type[ViewModel]) -> Any:
+        """The view's connection, the same for queries and live lists."""
+        if view not in self._connections:
+            self._connections[view] = connection(self.types, view)
+        return self._connections[view]
+
+    def _selection_arguments(self, view: type[ViewModel]) -> dict[str, graphene.Argument]:
+        """Which views, in what order, and how many: ``filter``, ``orderBy``, ``first``."""
         arguments: dict[str, graphene.Argument] = {}
-        selection, order = self.filters.filter(view), self.filters.order(view)
+        if view not in self._selections:
+            self._selections[view] = self.filters.filter(view), self.filters.order(view)
+        selection, order = self._selections[view]
         if selection is not None:
             arguments["filter"] = _argument(selection)
         if order is not None:
             arguments["orderBy"] = _argument(graphene.List(graphene.NonNull(order)), description="By key where absent.")
         arguments["first"] = _argument(graphene.Int, description="At most so many, from the start.")
+        return arguments
+
+    def _list_arguments(self, view: type[ViewModel]) -> Mapping[str, graphene.Argument]:
+        arguments = self._selection_arguments(view)
         arguments["after"] = _argument(graphene.String, description="Only what comes after this cursor.")
         arguments["last"] = _argument(graphene.Int, description="At most so many, from the end.")
         arguments["before"] = _argument(graphene.String, description="Only what comes before this cursor.")
@@ -111,10 +138,29 @@ class Operations:
 
     def _returned(self, definition: MutationDefinition, where: str) -> Any:
         """A view, or a payload: ``TicketPayload`` where there is nothing else to say, else one of the mutation's own."""
-        owner = definition.owner
         shape = None if definition.returns is None else shape_of(definition.returns, f"{where} (what it returns)")
+        if definition.errors:
+            return self._result(definition, shape, where)
         if shape is not None and _is_view(shape):
             return self.types.of(shape)
+        return graphene.NonNull(self._payload(definition, shape, where))
+
+    def _result(self, definition: MutationDefinition, shape: Shape | None, where: str) -> Any:
+        """``union MeetingCloseResult``: the view or the payload of a success, then the errors that are listed.
+
+        Several views, or one that may be absent, are no member of a union: they are the ``result`` of a payload.
+        """
+        if isinstance(shape, LinkShape) and not shape.nullable:
+            success, name = self.types.view(shape.view), shape.view.__view__.name
+        else:
+            payload = self._payload(definition, shape, where)
+            success, name = payload, payload._meta.name
+        self.types.marks["Mutation", definition.name] = {"bff.success": name}
+        return graphene.NonNull(self._errors.result(definition, success, where))
+
+    def _payload(self, definition: MutationDefinition, shape: Shape | None, where: str) -> Any:
+        """``TicketPayload``, or a payload of the mutation's own."""
+        owner = definition.owner
         on_document = _on_document(definition)
         own = shape is not None or not on_document
         name = f"{pascal(definition.name)}Payload" if own else f"{owner.__name__}Payload"
@@ -125,11 +171,14 @@ class Operations:
             if on_document:
                 fields.append(self.types.field(name, "id", REQUIRED_ID, where, description=f"The id of the {owner.__name__}."))
             fields.append(self.types.field(name, "committedAt", TIMEPOINT, where, description=COMMITTED_AT))
-            if shape is not None:
+            if shape is not None and _is_view(shape):
+                # Views as they are after the commit, not keys of what is stored: no mark that says so.
+                fields.append(graphene.Field(self.types.of(shape), name="result", description="As it is after the commit."))
+            elif shape is not None:
                 fields.append(self.types.field(name, "result", shape, where, description="What it returned."))
             about = f"What {definition.name} did." if own else f"What a mutation of a {owner.__name__} did."
             self._payloads[name] = object_type(name, fields, about, where)
-        return graphene.NonNull(self._payloads[name])
+        return self._payloads[name]
 
 
 def _argument(type_: Any, description: str | None = None) -> graphene.Argument:

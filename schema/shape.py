@@ -33,6 +33,7 @@ __all__ = [
     "ScalarShape",
     "Shape",
     "UnionShape",
+    "ViewUnionShape",
     "model_shapes",
     "shape_of",
 ]
@@ -86,12 +87,23 @@ class UnionShape:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewUnionShape:
+    """One of several kinds of view, by its kind and its key."""
+
+    name: str
+    views: tuple[type[ViewModel], ...]
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ListShape:
     item: Shape
     nullable: bool = False
 
 
-Shape: TypeAlias = ScalarShape | EnumShape | PointShape | RefShape | LinkShape | ModelShape | UnionShape | ListShape
+Shape: TypeAlias = (
+    ScalarShape | EnumShape | PointShape | RefShape | LinkShape | ModelShape | UnionShape | ViewUnionShape | ListShape
+)
 
 SCALARS: Final[Mapping[type, type[graphene.Scalar]]] = {
     # In this order: bool is an int, and datetime is a date.
@@ -123,7 +135,7 @@ def shape_of(annotation: Any, where: str) -> Shape:
     if alias is not None:
         inner = shape_of(alias, where)
         # ``type Shape = Circle | Square`` (PEP 695) names the union; a plain ``Shape = Circle | Square`` leaves no name behind.
-        return replace(inner, name=annotation.__name__) if isinstance(inner, UnionShape) else inner
+        return replace(inner, name=annotation.__name__) if isinstance(inner, UnionShape | ViewUnionShape) else inner
     if isinstance(annotation, NewType):
         return shape_of(annotation.__supertype__, where)
     if origin is list or (isinstance(origin, type) and issubclass(origin, Sequence) and origin is not tuple):
@@ -174,6 +186,10 @@ def _union(args: tuple[Any, ...], where: str) -> Shape:
     nullable = len(members) < len(args) or any(shape.nullable for shape in shapes)
     if all(shape == shapes[0] for shape in shapes):
         return replace(shapes[0], nullable=nullable)
+    views = [view for shape in shapes for view in _views(shape)]
+    if views and all(_views(shape) for shape in shapes):
+        views = list(dict.fromkeys(views))
+        return ViewUnionShape("Or".join(view.__view__.name for view in views), tuple(views), nullable)
     models: list[type[BaseModel]] = []
     for shape in shapes:
         if isinstance(shape, ModelShape):
@@ -185,10 +201,21 @@ def _union(args: tuple[Any, ...], where: str) -> Shape:
             if len(scalar) == 2 and scalar == {graphene.Int, graphene.Float} and len(shapes) == 2:
                 return ScalarShape(graphene.Float, nullable)
             raise DeclarationError(
-                where, f"{_shown(args)} has no GraphQL type: a union is of nested models (pydantic BaseModel classes)"
+                where,
+                f"{_shown(args)} has no GraphQL type: a union is of nested models (pydantic BaseModel classes), or of views",
             )
     models = list(dict.fromkeys(models))
     return UnionShape("Or".join(model.__name__ for model in models), tuple(models), nullable)
+
+
+def _views(shape: Shape) -> tuple[type[ViewModel], ...]:
+    match shape:
+        case LinkShape(view):
+            return (view,)
+        case ViewUnionShape():
+            return shape.views
+        case _:
+            return ()
 
 
 def _literal(args: tuple[Any, ...], where: str) -> Shape:

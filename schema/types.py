@@ -27,6 +27,7 @@ from bff.schema.shape import (
     ScalarShape,
     Shape,
     UnionShape,
+    ViewUnionShape,
     model_shapes,
     shape_of,
 )
@@ -69,14 +70,15 @@ class GeoPointType(graphene.ObjectType):
 class Types:
     """Output types, each made once, when it is first asked for.
 
-    ``finish`` makes what has been asked for. ``marks`` says which fields are not what is stored: links and refs.
+    ``finish`` makes what has been asked for. ``marks`` says which fields are not what is stored, links and refs, and how old the
+    value of a field may be.
     """
 
     names: TypeNames
     enums: dict[type[Enum], Any] = field(default_factory=dict)
     marks: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     _made: dict[object, Any] = field(default_factory=dict)
-    _unions: dict[str, UnionShape] = field(default_factory=dict)
+    _unions: dict[str, Callable[[], Any]] = field(default_factory=dict)
     _waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def of(self, shape: Shape) -> Any:
@@ -91,6 +93,10 @@ class Types:
         if mark is not None:
             self.marks[owner, name] = mark
         return graphene.Field(self.of(shape), name=name, **options)
+
+    def mark_age(self, owner: str, name: str, seconds: int) -> None:
+        """Say for how long a field's value may be shown without asking again."""
+        self.marks[owner, name] = {**self.marks.get((owner, name), {}), "bff.max_age": seconds}
 
     def view(self, view: type[ViewModel]) -> Any:
         """The object type of a view, made on the way to the schema."""
@@ -107,10 +113,22 @@ class Types:
                 check_name(name, f"{describe_class(enum)}.{name}")
                 if name in {"true", "false", "null"}:
                     raise DeclarationError(f"{describe_class(enum)}.{name}", "GraphQL has no enum value of that name")
+            self._check_texts(enum)
             if not enum.__members__:
                 raise DeclarationError(where, f"the enum {describe_class(enum)} has no values")
             self.enums[enum] = graphene.Enum.from_enum(enum, name=enum.__name__, description=_enum_description(enum))
         return self.enums[enum]
+
+    def _check_texts(self, enum: type[Enum]) -> None:
+        """An enum says of each member what it is, and why it is deprecated, in properties that graphene knows."""
+        for member in enum:
+            for name in ("description", "deprecation_reason"):
+                text = getattr(member, name, None)
+                if not (text is None or isinstance(text, str | Enum)):
+                    raise DeclarationError(
+                        f"{describe_class(enum)}.{name}",
+                        "it is what clients are told of each value; make it a property that returns str or None, or rename it",
+                    )
 
     def scalar(self, scalar: type[graphene.Scalar]) -> type[graphene.Scalar]:
         name = cast(Any, scalar)._meta.name
@@ -121,9 +139,18 @@ class Types:
         """Make every type that was asked for, and those that they ask for."""
         while self._waiting:
             self._waiting.pop(0)()
-        for name, shape in self._unions.items():
-            members = [self._made[model] for model in shape.models]
-            self._made[name] = type(name, (graphene.Union,), {"Meta": type("Meta", (), {"types": members, "name": name})})
+        for name, make in self._unions.items():
+            self._made[name] = make()
+
+    def union(self, name: str, members: Callable[[], list[Any]], description: str | None = None) -> Callable[[], Any]:
+        """A union, its name claimed already. ``members`` is called once every object type has been made."""
+
+        def make() -> Any:
+            meta = type("Meta", (), {"types": members(), "name": name, "description": description})
+            return type(name, (graphene.Union,), {"Meta": meta})
+
+        self._unions.setdefault(name, make)
+        return lambda: self._made[name]
 
     def _inner(self, shape: Shape) -> Any:
         match shape:
@@ -142,6 +169,8 @@ class Types:
                 return self._model(model)
             case UnionShape():
                 return self._union(shape)
+            case ViewUnionShape():
+                return self._view_union(shape)
             case ListShape(item):
                 return graphene.List(self.of(item))
 
@@ -157,8 +186,14 @@ class Types:
         self.names.claim(name, ("union", shape.models), f"the union of {', '.join(map(describe_class, shape.models))}")
         for model in shape.models:
             self._model(model)
-        self._unions.setdefault(name, shape)
-        return lambda: self._made[name]
+        return self.union(name, lambda: [self._made[model] for model in shape.models])
+
+    def _view_union(self, shape: ViewUnionShape) -> Any:
+        what = f"the union of {', '.join(map(describe_class, shape.views))}"
+        self.names.claim(shape.name, ("union", shape.views), what)
+        for view in shape.views:
+            self.view(view)
+        return self.union(shape.name, lambda: [self._made[view] for view in shape.views])
 
     def _make_model(self, model: type[BaseModel]) -> None:
         fields = (
@@ -176,14 +211,20 @@ class Types:
 
     def _make_view(self, view: type[ViewModel]) -> None:
         definition = view.__view__
-        fields = (self._view_field(definition.name, one) for one in definition.fields.values())
+        age = definition.max_age or 0
+        fields = (self._view_field(definition.name, one, age) for one in definition.fields.values())
         interfaces = (ViewInterface, NodeInterface)
+        if definition.max_age is not None:
+            for name in ("id", "version"):
+                self.mark_age(definition.name, name, definition.max_age)
         self._made[view] = object_type(definition.name, fields, definition.description, definition.name, interfaces)
 
-    def _view_field(self, view: str, one: FieldDefinition) -> graphene.Field:
+    def _view_field(self, view: str, one: FieldDefinition, age: int) -> graphene.Field:
         where = f"{view}.{one.name}"
         shape = shape_of(one.annotation, where)
-        return self.field(view, one.document_name, shape, where, description=one.description, deprecation_reason=one.deprecated)
+        made = self.field(view, one.document_name, shape, where, description=one.description, deprecation_reason=one.deprecated)
+        self.mark_age(view, one.document_name, age if one.max_age is None else one.max_age)
+        return made
 
 
 def object_type(
@@ -217,6 +258,8 @@ def _mark(shape: Shape) -> Mapping[str, Any] | None:
     match shape:
         case LinkShape(view):
             return {"bff.link": view.__view__.name}
+        case ViewUnionShape():
+            return {"bff.links": True}
         case RefShape():
             return {"bff.ref": True}
         case _:
