@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, get_args, get_origin
 
-from bff.errors import DatastoreError, IncompleteBuild, NotFound, OutcomeUnknown
+from bff.errors import AnswerNotBuilt, AnswerUnknown, BuildError, DatastoreError, IncompleteBuild, NotFound
 from bff.model.codec import Codec
 from bff.model.domain_model import DomainModel
 from bff.model.mutation import MutationDefinition
@@ -105,14 +105,16 @@ async def fresh_views(context: Context, view: type[ViewModel], keys: Sequence[st
     """The views as the mutation left them.
 
     The commit has been made by now, and no error may say otherwise. Raises NotFound for a view that the mutation did away with,
-    OutcomeUnknown where the datastore cannot be read, or not be built from as fast as others write: those errors would say that
-    trying again is safe.
+    AnswerUnknown where the datastore cannot be read, or not be built from as fast as others write, AnswerNotBuilt where a view
+    cannot be built at all: the errors behind them would say that trying again is safe.
     """
     name = view.__view__.name
     try:
         found = await context.fresh(view, keys)
     except (DatastoreError, IncompleteBuild) as error:
-        raise OutcomeUnknown(f"the mutation was done, and the {name} that it answers with could not be read: {error}") from error
+        raise AnswerUnknown(f"the mutation was done, and the {name} that it answers with could not be read: {error}") from error
+    except BuildError as error:
+        raise AnswerNotBuilt(f"the mutation was done, and the {name} that it answers with could not be built: {error}") from error
     documents = []
     for key, document in zip(keys, found, strict=True):
         if document is None:

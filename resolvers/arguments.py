@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated, Any, NewType, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from bff.errors import BadUserInput
 from bff.model.codec import Codec
@@ -17,9 +20,20 @@ from bff.model.view_model import ViewModel
 from bff.naming import to_camel, uncapitalise
 from bff.types import GeoPoint
 
-__all__ = ["Path", "python_value", "storable_value", "strip"]
+__all__ = ["Path", "argument_at", "python_value", "storable_value", "strip"]
 
 Path = list[str | int]
+
+
+@contextmanager
+def argument_at(path: Path) -> Iterator[None]:
+    """What is wrong inside is wrong with the argument at this path: a document id does not know where it came from."""
+    try:
+        yield
+    except BadUserInput as error:
+        if error.path is None:
+            error.path = path
+        raise
 
 
 def python_value(annotation: Any, value: Any, path: Path) -> Any:
@@ -32,7 +46,7 @@ def python_value(annotation: Any, value: Any, path: Path) -> Any:
         return _adapter(annotation).validate_python(prepared, by_alias=False, by_name=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = [*path, *(to_camel(part) if isinstance(part, str) else part for part in first["loc"])]
+        where = [*path, *_place(value, first["loc"])]
         raise BadUserInput(f"{_dotted(where)}: {first['msg']}", where) from error
 
 
@@ -74,11 +88,13 @@ def _prepare(annotation: Any, value: Any, path: Path) -> Any:
         return [_prepare(args[0], one, [*path, index]) for index, one in enumerate(value)]
     if origin is Ref:
         # A client knows ids; the path of a document is not its business.
-        return args[0].ref(value) if isinstance(value, str) else value
+        with argument_at(path):
+            return args[0].ref(value) if isinstance(value, str) else value
     if not isinstance(annotation, type):
         return value
     if issubclass(annotation, ViewModel) and isinstance(value, str):
-        return annotation.of(value)
+        with argument_at(path):
+            return annotation.of(value)
     if issubclass(annotation, GeoPoint) and isinstance(value, Mapping):
         try:
             return annotation(**value)
@@ -87,6 +103,18 @@ def _prepare(annotation: Any, value: Any, path: Path) -> Any:
     if issubclass(annotation, BaseModel) and isinstance(value, Mapping):
         return _fields(annotation, value, path)
     return value
+
+
+def _place(value: Any, location: Sequence[str | int]) -> Iterator[str | int]:
+    """Where pydantic's location is in the value as given: fields have GraphQL names there, the keys of a dict their own."""
+    for part in location:
+        known = isinstance(value, Mapping) and part in value
+        name = part if known or isinstance(part, int) else to_camel(part)
+        yield name
+        try:
+            value = value[name]
+        except (LookupError, TypeError):
+            value = None
 
 
 def _fields(model: type[BaseModel], value: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -114,11 +142,14 @@ def _one_of(members: list[Any], value: Any, path: Path) -> Any:
 
 @lru_cache(maxsize=1024)
 def _cached_adapter(annotation: Any) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:
-        # Models bring their own configuration.
-        return TypeAdapter(annotation)
+    with warnings.catch_warnings():
+        # Annotated[str, Field(deprecated=…)] says something to clients, and nothing to pydantic.
+        warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)
+        try:
+            return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+        except PydanticUserError:
+            # Models bring their own configuration.
+            return TypeAdapter(annotation)
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any]:

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLAbstractType,
     GraphQLField,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -23,7 +24,8 @@ from graphql import (
 
 from bff.errors import DeclarationError
 from bff.model.catalog import Catalog
-from bff.resolvers.links import link_resolver, ref_resolver
+from bff.resolvers.links import link_resolver, links_resolver, ref_resolver
+from bff.resolvers.live_list import list_source
 from bff.resolvers.mutation import mutation_resolver
 from bff.resolvers.query import list_resolver, node_resolver, view_resolver
 from bff.resolvers.sessions import wrap_resolver, wrap_source
@@ -49,6 +51,7 @@ def bind(schema: GraphQLSchema, catalog: Catalog, bindables: Sequence[Bindable |
         elif isinstance(one, GraphQLInterfaceType | GraphQLUnionType) and one.resolve_type is None:
             one.resolve_type = type_of
     before = {id(field): (field.resolve, field.subscribe) for field in _fields(schema)}
+    serialising = {id(one): _serialising(one) for one in schema.type_map.values()}
     try:
         for bindable in normalize_bindables(*bindables):
             bindable.bind_to_schema(schema)
@@ -58,8 +61,13 @@ def bind(schema: GraphQLSchema, catalog: Catalog, bindables: Sequence[Bindable |
             repair_schema_default_enum_values(schema)
     except ValueError as error:
         raise DeclarationError("bindables", str(error)) from error
+    for one in schema.type_map.values():
+        if id(one) in serialising and serialising[id(one)] != _serialising(one):
+            one.extensions["bff.stored"] = False
     for field in _fields(schema):
         resolve, subscribe = before.get(id(field), (None, None))
+        # What follows from stored views alone, its ETag can be told from their versions.
+        field.extensions["bff.stored"] = field.ast_node is None and field.resolve is resolve
         if field.resolve is not None and field.resolve is not resolve:
             field.resolve = wrap_resolver(field.resolve)
         if field.subscribe is not None and field.subscribe is not subscribe:
@@ -88,9 +96,12 @@ def _bind_operations(schema: GraphQLSchema, catalog: Catalog) -> None:
         if schema.subscription_type is not None:
             subscription = schema.subscription_type.fields[definition.query_name]
             subscription.subscribe, subscription.resolve = view_source(view), deliver
+            live_list = schema.subscription_type.fields[definition.list_name]
+            live_list.subscribe, live_list.resolve = list_source(view), deliver
     for name, mutation in catalog.mutations.items():
         assert schema.mutation_type is not None, "a schema with mutations has a type for them"
-        schema.mutation_type.fields[name].resolve = mutation_resolver(mutation, catalog)
+        field = schema.mutation_type.fields[name]
+        field.resolve = mutation_resolver(mutation, catalog, field.extensions.get("bff.success"))
 
 
 def _bind_fields(one: GraphQLObjectType, catalog: Catalog) -> None:
@@ -99,11 +110,18 @@ def _bind_fields(one: GraphQLObjectType, catalog: Catalog) -> None:
         link = field.extensions.get("bff.link")
         if link is not None:
             field.resolve = link_resolver(catalog.views[link], nullable=not isinstance(field.type, GraphQLNonNull))
+        elif field.extensions.get("bff.links"):
+            field.resolve = links_resolver(catalog, nullable=not isinstance(field.type, GraphQLNonNull))
         elif field.extensions.get("bff.ref"):
             field.resolve = ref_resolver
         elif field.resolve is None and field.ast_node is None:
             # Said outright: fallback resolvers, which know other names, are for what is written by hand.
             field.resolve = default_field_resolver
+
+
+def _serialising(one: GraphQLNamedType) -> tuple[Any, Any]:
+    """How values of a type are told, and written: bindables may replace it."""
+    return getattr(one, "resolve_type", None), getattr(one, "serialize", None)
 
 
 def _fields(schema: GraphQLSchema) -> list[GraphQLField]:

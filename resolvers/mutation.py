@@ -7,36 +7,41 @@ from typing import Any, cast
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo
 
-from bff.datastore.session import TransactionSession, transaction
+from bff.datastore.session import TransactionSession
 from bff.document import join_path
 from bff.errors import NotFound
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.mutation import MutationDefinition, Parameter
 from bff.resolvers.answer import answer_of
-from bff.resolvers.arguments import storable_value
+from bff.resolvers.arguments import Path, argument_at, storable_value
 from bff.resolvers.context import Context
+from bff.resolvers.errors import MemberAnswer, listed_error
+from bff.resolvers.unit import unit
+from bff.types import Value
 
 __all__ = ["mutation_resolver"]
 
 
-def mutation_resolver(definition: MutationDefinition, catalog: Catalog) -> GraphQLFieldResolver:
-    """Calls the function with its arguments validated and its documents loaded; answers what is so after the commit."""
-    answer = answer_of(definition)
+def mutation_resolver(definition: MutationDefinition, catalog: Catalog, success: str | None = None) -> GraphQLFieldResolver:
+    """Calls the function with its arguments validated and its documents loaded; answers what is so after the commit.
+
+    ``success`` is the member of its result union that a success is, where it has such a union.
+    """
+    answer = answer_of(definition) if success is None else MemberAnswer(answer_of(definition), success)
     owner = definition.owner
     on_document = definition.on_instance and issubclass(owner, DomainModel)
     # A Mediator may inherit its mutations: it is the one in the app that runs.
     mediator = next((one for one in catalog.mediators if issubclass(one, owner)), None)
 
-    async def resolve(_: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    async def resolve(_: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
         context = cast(Context, info.context)
 
-        async def work(session: TransactionSession) -> tuple[str | None, Any]:
+        async def work(session: TransactionSession) -> Value:
             # A unit of work is begun again after a conflict: with arguments that nobody has changed.
             id = arguments["id"] if on_document else None
-            wanted = _wanted(definition, id, arguments)
             # One read for all of them; what follows finds them in the unit of work.
-            await session.unit.get([join_path(model.__document__.collection, one) for model, one in wanted])
+            await session.unit.get(_wanted(definition, id, arguments))
             values = {
                 parameter.name: await _value(session, parameter, arguments[parameter.graphql_name])
                 for parameter in definition.parameters
@@ -48,25 +53,41 @@ def mutation_resolver(definition: MutationDefinition, catalog: Catalog) -> Graph
                 target = owner if id is None else await _document(session, cast("type[DomainModel]", owner), id)
                 returned = await definition.call(target, values)
             # Checked before the commit: a function that returns what it does not say changes nothing.
-            return id, answer.prepare(id, returned)
+            return [id, answer.prepare(id, returned)]
 
-        done = await transaction(context.datastore, work)
+        try:
+            done = await unit(context, info, work)
+        except Exception as error:
+            refusal = listed_error(definition, error)
+            if refusal is None:
+                raise
+            return refusal
         context.renew()
-        id, prepared = done.result
+        id, prepared = cast("tuple[str | None, Any]", done.result)
         return await answer.give(context, id, prepared, done.timepoint)
 
     return resolve
 
 
-def _wanted(definition: MutationDefinition, id: str | None, arguments: Mapping[str, Any]) -> list[tuple[type[DomainModel], str]]:
-    """The documents that arrive loaded."""
+def _wanted(definition: MutationDefinition, id: str | None, arguments: Mapping[str, Any]) -> list[str]:
+    """The paths of the documents that arrive loaded. Raises BadUserInput for an id that no document can have."""
     owner = definition.owner
-    wanted = [(owner, id)] if id is not None and issubclass(owner, DomainModel) else []
+    wanted = [_path(owner, id, ["id"])] if id is not None and issubclass(owner, DomainModel) else []
     for parameter in definition.parameters:
         given = arguments.get(parameter.graphql_name)
-        if parameter.model is not None and given is not None:
-            wanted += [(parameter.model, one) for one in (given if parameter.many else [given])]
+        if parameter.model is None or given is None:
+            continue
+        where: Path = [parameter.graphql_name]
+        if parameter.many:
+            wanted += [_path(parameter.model, one, [*where, index]) for index, one in enumerate(given)]
+        else:
+            wanted.append(_path(parameter.model, given, where))
     return wanted
+
+
+def _path(model: type[DomainModel], id: str, where: Path) -> str:
+    with argument_at(where):
+        return join_path(model.__document__.collection, id)
 
 
 async def _value(session: TransactionSession, parameter: Parameter, given: Any) -> Any:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
+
+from graphql import GraphQLResolveInfo
 
 from bff.errors import BadUserInput
 from bff.model.view_model import ViewModel
+from bff.projection.stored_view import StoredView
 from bff.query import Direction, Order, Query
 from bff.resolvers.context import Context
 from bff.resolvers.cursor import decode_cursor, encode_cursor
@@ -37,24 +41,65 @@ class PageRequest:
         """The connection. Raises BadUserInput where the arguments do not go together, InvalidQuery."""
         size, backwards = self._size()
         query = self._query(size + 1, backwards=backwards)
-        found = await context.views.find(query, self.view)
-        more = len(found) > size
-        documents = [document for stored in found[:size] if (document := ViewDocument.of(stored)) is not None]
-        if backwards:
-            documents.reverse()
+        found = await context.views.find_at(query, self.view)
+        context.reads.add_list(self.view.__view__.name, query, found.views)
+        more = len(found.documents) > size
         orders = self._orders()
-        collection = self.view.__view__.collection
-        edges = [{"node": document, "cursor": encode_cursor(collection, orders, document)} for document in documents]
+        cursors: list[str] = []
+        edges: list[dict[str, Any]] = []
+        for stored, view in list(zip(found.documents, found.views, strict=True))[:size]:
+            assert stored.data is not None
+            # Its place is where it was found. What is shown for an outdated one may belong elsewhere, or be nothing at all:
+            # a page that went on from there would leave out what lies in between.
+            cursor = encode_cursor(query.collection, orders, stored.data)
+            cursors.append(cursor)
+            if (document := ViewDocument.of(view)) is not None:
+                edges.append({"node": document, "cursor": cursor})
+        if backwards:
+            cursors.reverse()
+            edges.reverse()
+        # Beyond the cursor there was something when it was given out: what it points at.
+        has_next = self.before is not None if backwards else more
+        has_previous = more if backwards else self.after is not None
+        return self._connection(context, edges, cursors, has_next=has_next, has_previous=has_previous)
+
+    def window(self) -> tuple[Query, int]:
+        """What a live list shows: the first so many results of a query, which has no limit. Raises as ``read`` does."""
+        size, _ = self._size()
+        return self._forwards(None), size
+
+    def current(self, context: Context, views: Sequence[StoredView], *, more: bool) -> dict[str, Any]:
+        """The connection that a live list begins with: as ``read`` gives it where these are the views that it finds."""
+        orders, collection = self._orders(), self.view.__view__.collection
+        documents = [document for view in views if (document := ViewDocument.of(view)) is not None]
+        cursors = [encode_cursor(collection, orders, document) for document in documents]
+        edges = [{"node": document, "cursor": cursor} for document, cursor in zip(documents, cursors, strict=True)]
+        return self._connection(context, edges, cursors, has_next=more, has_previous=False)
+
+    def cursor(self, document: ViewDocument) -> str:
+        """Where a view stands in this list."""
+        return encode_cursor(self.view.__view__.collection, self._orders(), document)
+
+    def _connection(
+        self, context: Context, edges: list[dict[str, Any]], cursors: Sequence[str], *, has_next: bool, has_previous: bool
+    ) -> dict[str, Any]:
         return {
             "edges": edges,
+            "totalCount": partial(self._count, context),  # called where it is selected
             "pageInfo": {
-                # Beyond the cursor there was something when it was given out: what it points at.
-                "hasNextPage": self.before is not None if backwards else more,
-                "hasPreviousPage": more if backwards else self.after is not None,
-                "startCursor": edges[0]["cursor"] if edges else None,
-                "endCursor": edges[-1]["cursor"] if edges else None,
+                "hasNextPage": has_next,
+                "hasPreviousPage": has_previous,
+                "startCursor": cursors[0] if cursors else None,
+                "endCursor": cursors[-1] if cursors else None,
             },
         }
+
+    async def _count(self, context: Context, info: GraphQLResolveInfo) -> int:
+        """How many views there are on all pages."""
+        query = self._forwards(None)
+        count = await context.views.count(query, self.view)
+        context.reads.add_count(self.view.__view__.name, query, count)
+        return count
 
     def _size(self) -> tuple[int, bool]:
         """How many, and whether from the end."""

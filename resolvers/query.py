@@ -11,6 +11,7 @@ from graphql import GraphQLFieldResolver, GraphQLResolveInfo
 from bff.errors import BadUserInput
 from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
+from bff.resolvers.arguments import argument_at
 from bff.resolvers.context import Context
 from bff.resolvers.page import PageRequest
 from bff.resolvers.view_document import ViewDocument
@@ -22,7 +23,8 @@ def view_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
     """``meetingSession(id:)``: the view, or null."""
 
     def resolve(_: Any, info: GraphQLResolveInfo, *, id: str) -> Awaitable[ViewDocument | None]:
-        return cast(Context, info.context).load(view, id)
+        with argument_at(["id"]):
+            return cast(Context, info.context).load(view, id)
 
     return resolve
 
@@ -44,9 +46,13 @@ def node_resolver(catalog: Catalog) -> GraphQLFieldResolver:
         context = cast(Context, info.context)
         name, colon, key = id.partition(":")
         if colon and name in catalog.views:
-            return await context.load(catalog.views[name], key)
+            with argument_at(["id"]):
+                found_by_type = context.load(catalog.views[name], key)
+            return await found_by_type
         asked = [view for view in catalog.views.values() if len(view.__view__.store.__store__.roots) == 1]
-        found = [one for one in await asyncio.gather(*(context.load(view, id) for view in asked)) if one is not None]
+        with argument_at(["id"]):
+            loads = [context.load(view, id) for view in asked]
+        found = [one for one in await asyncio.gather(*loads) if one is not None]
         if len(found) > 1:
             forms = " or ".join(f"{one.view}:{id}" for one in found)
             raise BadUserInput(f"several views have the key {id!r}: ask for {forms}", ["id"])

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from graphql.pyutils import Path
+
 from bff.model.view_model import ViewModel
 from bff.resolvers.context import Context
 
@@ -26,8 +28,8 @@ def wrap_resolver(resolve: Callable[..., Any]) -> Callable[..., Any]:
         with context.activate():
             value = resolve(source, info, **arguments)
         if inspect.isawaitable(value):
-            return _later(context, value)
-        return _viewed(context, value)
+            return _later(context, value, info.path)
+        return _viewed(context, value, info.path)
 
     return wrapped
 
@@ -65,25 +67,26 @@ def wrap_source(subscribe: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-async def _later(context: Context, value: Awaitable[Any]) -> Any:
+async def _later(context: Context, value: Awaitable[Any], path: Path) -> Any:
     with context.activate():
         resolved = await value
-    viewed = _viewed(context, resolved)
+    viewed = _viewed(context, resolved, path)
     return await viewed if inspect.isawaitable(viewed) else viewed
 
 
-def _viewed(context: Context, value: Any) -> Any:
+def _viewed(context: Context, value: Any, path: Path) -> Any:
     """The stored view in place of a handle."""
     if isinstance(value, ViewModel):
-        return context.load(type(value), value.id)
+        return context.load(type(value), value.id, path)
     if isinstance(value, list) and any(isinstance(one, ViewModel) for one in value):
-        return _all_viewed(context, value)
+        return _all_viewed(context, value, path)
     return value
 
 
-async def _all_viewed(context: Context, values: list[Any]) -> list[Any]:
-    return list(await asyncio.gather(*(_one_viewed(context, value) for value in values)))
+async def _all_viewed(context: Context, values: list[Any], path: Path) -> list[Any]:
+    places = [path.add_key(index, None) for index in range(len(values))]
+    return list(await asyncio.gather(*(_one_viewed(context, value, at) for value, at in zip(values, places, strict=True))))
 
 
-async def _one_viewed(context: Context, value: Any) -> Any:
-    return await context.load(type(value), value.id) if isinstance(value, ViewModel) else value
+async def _one_viewed(context: Context, value: Any, path: Path) -> Any:
+    return await context.load(type(value), value.id, path) if isinstance(value, ViewModel) else value

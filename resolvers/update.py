@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo
 
-from bff.datastore.session import TransactionSession, transaction
+from bff.datastore.session import TransactionSession
 from bff.errors import BadUserInput, NotFound
 from bff.model.domain_model import DomainModel
 from bff.model.evaluation import open_for_writing
@@ -16,8 +16,9 @@ from bff.model.store import Store
 from bff.model.view_model import ViewModel
 from bff.projection.loading import Loading, load
 from bff.resolvers.answer import fresh_views
-from bff.resolvers.arguments import Path, storable_value
+from bff.resolvers.arguments import Path, argument_at, storable_value
 from bff.resolvers.context import Context
+from bff.resolvers.unit import unit
 
 __all__ = ["update_resolver"]
 
@@ -29,7 +30,8 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
 
     async def resolve(_: Any, info: GraphQLResolveInfo, *, id: str, input: Mapping[str, Any]) -> Any:
         context = cast(Context, info.context)
-        view.split_key(id)
+        with argument_at(["id"]):
+            view.split_key(id)
         if not input:
             raise BadUserInput(f"input: name at least one of {', '.join(fields)}", ["input"])
 
@@ -39,7 +41,7 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
             for name, value in values.items():
                 setattr(opened, fields[name].name, value)
 
-        await transaction(context.datastore, work)
+        await unit(context, info, work)
         context.renew()
         [document] = await fresh_views(context, view, [id])
         return document

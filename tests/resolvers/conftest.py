@@ -19,7 +19,7 @@ from bff.live.hub import Hub
 from bff.model.catalog import Catalog
 from bff.model.session import use_session
 from bff.model.view_model import ViewModel
-from bff.projection.reader import ViewReader
+from bff.projection.reader import Found, ViewReader
 from bff.projection.stored_view import StoredView
 from bff.query import Query
 from bff.resolvers.bind import bind
@@ -34,6 +34,7 @@ class CountingViews:
     def __init__(self, views: ViewReader) -> None:
         self._views = views
         self.reads: list[tuple[str, tuple[str, ...]]] = []
+        self.counts = 0
 
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
         self.reads.append((view.__view__.name, tuple(keys)))
@@ -46,8 +47,15 @@ class CountingViews:
     async def fresh(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
         return await self._views.fresh(view, keys)
 
-    async def find(self, query: Query, view: type[ViewModel]) -> list[StoredView]:
-        return await self._views.find(query, view)
+    async def find_at(self, query: Query, view: type[ViewModel]) -> Found:
+        return await self._views.find_at(query, view)
+
+    async def read_at(self, view: type[ViewModel], keys: Sequence[str]) -> Found:
+        return await self._views.read_at(view, keys)
+
+    async def count(self, query: Query, view: type[ViewModel]) -> int:
+        self.counts += 1
+        return await self._views.count(query, view)
 
 
 @dataclass

@@ -282,6 +282,11 @@ class Library(Mediator):
         return len(await books.list())
 
     @mutation
+    def describe(self, info: str, attribute: str, arguments: str, named: str) -> str:
+        """Its parameters are called as those of whatever calls it might be."""
+        return " ".join((info, attribute, arguments, named))
+
+    @mutation
     def optional(self, book: Book | None = None) -> BookPage | None:
         return None if book is None else BookPage.of(book)
 

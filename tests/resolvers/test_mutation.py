@@ -10,6 +10,7 @@ import pytest
 from bff.datastore.session import DatastoreSession
 from bff.errors import BadUserInput, DatastoreUnavailable, NotFound, OutcomeUnknown
 from bff.model.session import use_session
+from bff.resolvers.arguments import python_value
 from tests.resolvers.conftest import World
 from tests.resolvers.library import Author, Book, Ebook, NoCopyLeft, Paper
 
@@ -107,6 +108,11 @@ async def test_a_mediator_answers_a_value(world: World) -> None:
     assert data == {"all": {"result": 3}, "poetry": {"__typename": "CountPayload", "result": 1}}
 
 
+async def test_a_parameter_may_have_any_name(world: World) -> None:
+    data = await world.ask('mutation { describe(info: "a", attribute: "b", arguments: "c", named: "d") { result } }')
+    assert data == {"describe": {"result": "a b c d"}}
+
+
 async def test_what_a_mediator_emits_is_saved(world: World) -> None:
     data = await world.ask('mutation { enrol(name: "Joshua") { result } }')
     key = f"{data['enrol']['result']}:wild"
@@ -155,6 +161,20 @@ async def test_a_bad_argument_is_named(world: World, source: str, path: list[Any
     assert isinstance(error, BadUserInput)
     assert error.path == path
     assert (await stored(world, "wild")).title == "Wild Angels"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "path"),
+    [
+        (list[Paper], [{"shelf": "1"}, {"shelf": "2", "lentOut": "perhaps"}], [1, "lentOut"]),
+        (dict[str, int], {"my_key": "many", "other": 1}, ["my_key"]),
+        (dict[str, list[int]], {"my_key": [1, "many"]}, ["my_key", 1]),
+    ],
+)
+def test_a_place_in_an_argument_has_the_names_that_it_was_given_by(annotation: Any, value: Any, path: list[Any]) -> None:
+    with pytest.raises(BadUserInput) as refused:
+        python_value(annotation, value, ["it"])
+    assert refused.value.path == ["it", *path]
 
 
 @pytest.mark.parametrize("copy", [{}, {"ebook": {"size": 1}, "paper": {"shelf": "1"}}])
