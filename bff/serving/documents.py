@@ -16,6 +16,7 @@ from graphql import (
     validate,
 )
 
+from bff.serving.depth import too_deep
 from bff.serving.errors import RequestRefused, format_request_error
 from bff.serving.limits import Limits
 
@@ -39,33 +40,45 @@ class Documents:
         self.introspection = introspection
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
+        self._pinned: dict[str, DocumentNode] = {}
         self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
         self._characters = 0
 
     def get(self, text: str) -> DocumentNode:
         """The parsed, valid document. Raises RequestRefused with GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED."""
+        document = self._pinned.get(text)
+        if document is not None:
+            return document
         document = self._kept.get(text)
         if document is not None:
             self._kept.move_to_end(text)
             return document
-        document = self._parse(text)
-        self._validate(document)
+        document = self._parse(text, self._limits.query_tokens)
+        self._validate(document, self._limits.query_depth)
         self._keep(text, document)
         return document
 
-    def _parse(self, text: str) -> DocumentNode:
+    def pin(self, text: str) -> None:
+        """Keep a document for good, whatever its length: one of the app's own clients. Raises RequestRefused as ``get``."""
+        document = self._parse(text, None)
+        self._validate(document)
+        self._pinned[text] = document
+
+    def _parse(self, text: str, max_tokens: int | None) -> DocumentNode:
         try:
-            return parse(text, max_tokens=self._limits.query_tokens)
+            return parse(text, max_tokens=max_tokens)
         except GraphQLSyntaxError as error:
             raise RequestRefused([format_request_error(error, "GRAPHQL_PARSE_FAILED")]) from error
         except RecursionError as error:
             raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_PARSE_FAILED") from error
 
-    def _validate(self, document: DocumentNode) -> None:
+    def _validate(self, document: DocumentNode, max_depth: int | None = None) -> None:
         try:
             errors = validate(
                 self._schema, document, self._rules, max_errors=_MAX_ERRORS, hide_suggestions=not self.introspection
             )
+            if not errors and max_depth is not None:
+                errors = too_deep(document, max_depth)
         except RecursionError as error:
             raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_VALIDATION_FAILED") from error
         if errors:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
+from traceback import walk_tb
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import ExecutionContext, GraphQLError, ValueNode
 
 from bff.errors import (
+    AnswerNotBuilt,
+    AnswerUnknown,
     BadUserInput,
     BFFError,
     BroadcastError,
@@ -22,20 +26,35 @@ from bff.errors import (
     InvalidQuery,
     OutcomeUnknown,
     RequestError,
+    message_of,
 )
+from bff.serving.codes import RequestCode
 
 __all__ = ["RequestRefused", "format_error", "format_exception", "format_request_error"]
 
 logger = logging.getLogger("bff.serving")
 
+_ARGUMENT = re.compile(r"Argument ['\"](\w+)['\"]")
+"""How graphql-core begins what it says of an argument's value."""
+
+_SERIALISES = ExecutionContext.complete_leaf_value.__code__
+_COMPLETES = {
+    ExecutionContext.complete_list_value.__code__,
+    ExecutionContext.complete_object_value.__code__,
+    ExecutionContext.ensure_valid_runtime_type.__code__,
+}
+"""Where graphql-core finds that what a resolver gave is not of the field's type."""
+
 # Their own messages are for the log: they name hosts, files and documents, and quote exceptions. First match wins.
 _PUBLIC: tuple[tuple[type[BFFError], str], ...] = (
     (DatastoreUnavailable, "the datastore is not available: nothing was written, try again later"),
+    (AnswerUnknown, "the change was made, and what it answers with cannot be read now: look before you try again"),
     (OutcomeUnknown, "it is not known whether the change was made: look before you try again"),
     (Conflict, "somebody else wrote first: nothing was written, try again"),
     (DocumentTooLarge, "a document would be over the datastore's limit: nothing was written"),
     (DatastoreError, "the datastore could not do it"),
     (BroadcastError, "the live channel is not available, try again later"),
+    (AnswerNotBuilt, "the change was made, and the view that it answers with cannot be built: do not try again"),
     (IncompleteBuild, "the documents of this view change faster than it can be built, try again"),
     (BuildError, "this view cannot be built from its documents"),
 )
@@ -53,7 +72,7 @@ class RequestRefused(Exception):
         self.status = status
 
     @classmethod
-    def because(cls, message: str, code: str = "BAD_REQUEST", status: int = 400) -> RequestRefused:
+    def because(cls, message: str, code: RequestCode = "BAD_REQUEST", status: int = 400) -> RequestRefused:
         """One error without a place in the document."""
         return cls([{"message": message, "extensions": {"code": code}}], status)
 
@@ -65,13 +84,13 @@ def format_error(error: GraphQLError, debug: bool = False) -> dict[str, Any]:
     """
     cause = _cause(error)
     formatted = _placed(error)
+    if cause is None and _of_result(error):
+        # What graphql-core says of a value that is not the client's, but ours.
+        cause = error
     if cause is None:
         # Raised as a GraphQLError by a resolver, or by graphql-core about an argument: written for the client.
         formatted["message"] = error.message
-        formatted["extensions"] = {
-            "code": "BAD_REQUEST" if error.path else "GRAPHQL_VALIDATION_FAILED",
-            **(error.extensions or {}),
-        }
+        formatted["extensions"] = {**_of_graphql(error), **(error.extensions or {})}
         return formatted
     formatted["message"], formatted["extensions"] = _published(cause, formatted.get("path"))
     return formatted
@@ -82,7 +101,7 @@ def format_exception(error: Exception) -> dict[str, Any]:
     return format_error(error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error))
 
 
-def format_request_error(error: GraphQLError, code: str) -> dict[str, Any]:
+def format_request_error(error: GraphQLError, code: RequestCode) -> dict[str, Any]:
     """An error about the request itself, found before anything of it was executed. graphql-core writes these for clients."""
     return {**_placed(error), "message": error.message, "extensions": {**(error.extensions or {}), "code": code}}
 
@@ -101,7 +120,7 @@ def _published(cause: BaseException, path: list[Any] | None) -> tuple[str, dict[
         extensions: dict[str, Any] = {"code": cause.code}
         if isinstance(cause, BadUserInput) and cause.path is not None:
             extensions["argumentPath"] = list(cause.path)
-        return str(cause) or _first_line(cause) or cause.code, extensions
+        return message_of(cause), extensions
     incident = uuid.uuid4().hex[:12]
     where = ".".join(map(str, path)) if path else "request"
     for kind, message in _PUBLIC:
@@ -110,6 +129,28 @@ def _published(cause: BaseException, path: list[Any] | None) -> tuple[str, dict[
             return message, {"code": getattr(cause, "code", kind.code), "id": incident}
     logger.error("%s: internal error [%s]", where, incident, exc_info=cause)
     return "internal error", {"code": "INTERNAL", "id": incident}
+
+
+def _of_result(error: GraphQLError) -> bool:
+    """Whether it was raised about a value that a resolver gave: one that is not of its type, whatever a scalar says of it."""
+    raised: BaseException | None = error
+    while raised is not None:
+        code = [frame.f_code for frame, _ in walk_tb(raised.__traceback__)]
+        if _SERIALISES in code or (code and code[-1] in _COMPLETES):
+            return True
+        raised = raised.original_error if isinstance(raised, GraphQLError) else None
+    return False
+
+
+def _of_graphql(error: GraphQLError) -> dict[str, Any]:
+    """What a GraphQLError is that says nothing of it itself."""
+    if not error.path:
+        return {"code": "GRAPHQL_VALIDATION_FAILED"}
+    argument = _ARGUMENT.match(error.message)
+    if argument is not None and error.nodes and isinstance(error.nodes[0], ValueNode):
+        # A variable that may be null, or be absent, in the place of an argument that may not.
+        return {"code": "BAD_USER_INPUT", "argumentPath": [argument[1]]}
+    return {"code": "BAD_REQUEST"}
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
@@ -123,7 +164,3 @@ def _cause(error: GraphQLError) -> BaseException | None:
     if isinstance(cause, GraphQLError):
         return _cause(cause)
     return cause
-
-
-def _first_line(error: BaseException) -> str:
-    return (type(error).__doc__ or "").strip().partition("\n")[0]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
-import orjson
 from ariadne.asgi import GraphQL
 from ariadne.asgi.handlers import GraphQLHTTPHandler as AriadneHTTPHandler
 from ariadne.explorer import ExplorerHttp405
@@ -15,89 +16,183 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, Response
 
+from bff.serving.batch import answer_batch
+from bff.serving.caching import Caching
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused, format_error, format_exception
+from bff.serving.etags import ETags
 from bff.serving.limits import Limits
-from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, accepts_html, negotiate
-from bff.serving.operations import ContextFactory, Operations, Request
-from bff.serving.parameters import Unacceptable, from_body, from_query_string
+from bff.serving.manifest import PersistedDocument
+from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, accepts_html, field_value, negotiate
+from bff.serving.operations import ContextFactory, Operation, Operations, Request
+from bff.serving.parameters import Unacceptable, from_json, from_query_string, read_json
+from bff.serving.persisted import PersistedDocuments, TrustedDocuments
+from bff.serving.responses import NO_STORE, not_modified, respond
+from bff.serving.streaming import Streaming
 from bff.serving.websocket import GraphQLTransportWSHandler, OnConnect
 
 __all__ = ["GraphQLApp", "GraphQLHTTPHandler", "graphql_app"]
 
-_ALLOW = {"Allow": "GET, POST, OPTIONS"}
-_HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+_ALLOW = {"Allow": "GET, POST, PUT, DELETE, OPTIONS"}
 _HELP = """This is a GraphQL endpoint.
 
 Queries and mutations: POST a JSON object with "query", and optionally "variables" and "operationName", as application/json.
 Queries also: GET with the same names as parameters.
-Subscriptions: a WebSocket at this address, subprotocol graphql-transport-ws.
+Subscriptions: a WebSocket at this address, subprotocol graphql-transport-ws. Or over HTTP, to clients that accept
+text/event-stream (graphql-sse) or multipart/mixed;subscriptionSpec="1.0" (Apollo's).
 """
+_SUBSCRIPTIONS = (
+    "Subscriptions are served over WebSocket, subprotocol graphql-transport-ws, and over HTTP to clients that accept "
+    'text/event-stream or multipart/mixed;subscriptionSpec="1.0".'
+)
+Page: TypeAlias = Callable[[HTTPRequest], Response]
+
 # Of errors that come before the execution but are not about the request.
-_STATUS = {"INTERNAL": 500, "UNAVAILABLE": 503, "UNAUTHENTICATED": 401, "FORBIDDEN": 403}
+_STATUS = {
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "STALE": 503,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "RATE_LIMITED": 429,
+    # https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header#section-2.7
+    "IDEMPOTENCY_KEY_REUSED": 422,
+}
 
 
 class GraphQLHTTPHandler(AriadneHTTPHandler):
     """GraphQL over HTTP by the specification: POST of JSON, GET of queries, both media types with their status codes."""
 
-    def __init__(self, operations: Operations, limits: Limits) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        limits: Limits,
+        page: Page | None = None,
+        *,
+        caching: Caching,
+        batch_operations: int = 0,
+        compression: bool = True,
+    ) -> None:
         super().__init__()
         self._operations = operations
         self._limits = limits
+        self._streaming = Streaming(operations, limits)
+        self._caching = caching
+        self._batch_operations = batch_operations
+        self._compression = compression
+        self._page = page or _help
 
     async def handle_request_override(self, request: HTTPRequest) -> Response | None:
-        if request.method not in ("GET", "POST"):
+        if request.method not in ("GET", "POST", "PUT", "DELETE"):
             return Response(status_code=204 if request.method == "OPTIONS" else 405, headers=_ALLOW)
-        accept = request.headers.get("accept")
+        accept = field_value(request.headers, "accept")
         if request.method == "GET" and not request.url.query and accepts_html(accept):
-            return PlainTextResponse(_HELP)
+            return self._page(request)
         media_type = negotiate(accept)
         try:
-            if media_type is None:
+            managed = self._streaming.manage(request)
+            if managed is not None:
+                return managed
+            if media_type is None and not self._streaming.accepted(accept):
                 raise Unacceptable.because(f"Accept {JSON} or {GRAPHQL_RESPONSE}.", "NOT_ACCEPTABLE", 406)
             asked = await self._asked(request)
-            return _respond(await self._answer(request, asked), media_type, 200)
+            if isinstance(asked, list):
+                _check_batch(request, media_type)
+                results = await answer_batch(asked, self._batch_operations, self._prepare, partial(self._execute, request))
+                return await self._respond(request, results, media_type or JSON)
+            streamed = self._streaming.answer(request, asked)
+            if streamed is not None:
+                return streamed
+            return await self._answer(request, asked, media_type or JSON)
         except Unacceptable as refused:
-            response = _respond({"errors": refused.errors}, media_type or JSON, refused.status)
+            response = await self._respond(request, {"errors": refused.errors}, media_type or JSON, refused.status)
             if refused.status == 405:
                 response.headers["Allow"] = "POST"
             return response
         except RequestRefused as refused:
             # application/json predates status codes: a well-formed request is answered 200 whatever comes of it.
             status = refused.status if media_type == GRAPHQL_RESPONSE else 200
-            return _respond({"errors": refused.errors}, media_type or JSON, status)
+            return await self._respond(request, {"errors": refused.errors}, media_type or JSON, status)
         except ClientDisconnect:
             return Response(status_code=400)
+
+    @property
+    def streams(self) -> int:
+        """How many streams over HTTP are open or reserved."""
+        return self._streaming.streams.open
+
+    async def shutdown(self) -> None:
+        """End every stream over HTTP, such that its client connects again, and wait until nothing of them runs."""
+        await self._streaming.shutdown()
 
     async def execute_graphql_query(
         self, request: Any, data: Any, *, context_value: Any = None, query_document: DocumentNode | None = None
     ) -> GraphQLResult:
         """Ariadne's way in, for code that holds the parameters already; ``query_document`` is not needed: ours are cached."""
         try:
-            asked = Request(data["query"], data.get("operationName"), data.get("variables"), data.get("extensions"))
+            asked = Request(
+                data.get("query"),
+                data.get("operationName"),
+                data.get("variables"),
+                data.get("extensions"),
+                data.get("documentId"),
+            )
             operation = self._operations.prepare(asked)
-            context = await self._operations.context(request) if context_value is None else context_value
+            context = await self._operations.context(request, operation) if context_value is None else context_value
             result = await self._operations.execute(operation, context)
         except RequestRefused as refused:
             return False, {"errors": refused.errors}
         return "errors" not in result, result
 
-    async def _asked(self, request: HTTPRequest) -> Request:
-        if request.method == "POST":
-            return await from_body(request, self._limits)
-        return from_query_string(request.query_params)
+    async def _asked(self, request: HTTPRequest) -> Request | list[Any]:
+        if request.method != "POST":
+            return from_query_string(request.query_params)
+        body = await read_json(request, self._limits)
+        return body if self._batch_operations and isinstance(body, list) else from_json(body)
 
-    async def _answer(self, request: HTTPRequest, asked: Request) -> Mapping[str, Any]:
+    async def _answer(self, request: HTTPRequest, asked: Request, media_type: str) -> Response:
         operation = self._operations.prepare(asked)
         if operation.kind is OperationType.SUBSCRIPTION:
-            raise Unacceptable.because("Subscriptions are served over WebSocket, subprotocol graphql-transport-ws.")
+            raise Unacceptable.because(_SUBSCRIPTIONS)
         if request.method == "GET" and operation.kind is not OperationType.QUERY:
             raise Unacceptable.because("Mutations are sent with POST.", "METHOD_NOT_ALLOWED", 405)
         try:
-            context = await self._operations.context(request)
-            return await self._operations.execute(operation, context)
+            context = await self._operations.context(request, operation)
+            conditional = self._caching.conditional(request, operation, context, media_type)
+            if conditional is not None and (unchanged := await conditional.unchanged()) is not None:
+                return not_modified(unchanged)
+            result = await self._operations.execute(operation, context)
         except Exception as error:
             raise _failed(error) from error
+        headers = None if conditional is None else conditional.headers(result)
+        if conditional is None or headers is None:
+            return await self._respond(request, result, media_type)
+        if conditional.holds(headers["ETag"]):
+            return not_modified(headers)
+        return await self._respond(request, result, media_type, headers=headers)
+
+    def _prepare(self, parameters: Any) -> Operation:
+        """One operation of a batch."""
+        operation = self._operations.prepare(from_json(parameters))
+        if operation.kind is OperationType.SUBSCRIPTION:
+            raise Unacceptable.because("A subscription cannot be part of a batch.")
+        return operation
+
+    async def _execute(self, request: HTTPRequest, operation: Operation) -> dict[str, Any]:
+        try:
+            return await self._operations.execute(operation, await self._operations.context(request, operation))
+        except Exception as error:
+            raise _failed(error) from error
+
+    async def _respond(
+        self,
+        request: HTTPRequest,
+        payload: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        media_type: str,
+        status: int = 200,
+        headers: Mapping[str, str] = NO_STORE,
+    ) -> Response:
+        return await respond(request, payload, media_type, status, headers, compressed=self._compression)
 
 
 class GraphQLApp(GraphQL):
@@ -107,8 +202,8 @@ class GraphQLApp(GraphQL):
     websocket_handler: GraphQLTransportWSHandler
 
     async def shutdown(self) -> None:
-        """Close every WebSocket with 1012 and wait until nothing of them runs."""
-        await self.websocket_handler.shutdown()
+        """End every stream, close every WebSocket with 1012, and wait until nothing of them runs."""
+        await asyncio.gather(self.http_handler.shutdown(), self.websocket_handler.shutdown())
 
 
 def graphql_app(
@@ -119,35 +214,58 @@ def graphql_app(
     on_connect: OnConnect | None = None,
     allowed_origins: Sequence[str] = (),
     introspection: bool = True,
+    page: Page | None = None,
+    automatic_persisted_queries: bool = True,
+    trusted_documents: Sequence[PersistedDocument] | None = None,
+    trusted_documents_only: bool = True,
+    batch_operations: int = 0,
+    compression: bool = True,
+    definition: str = "",
 ) -> GraphQLApp:
     """Serve a schema over HTTP and graphql-transport-ws.
 
     ``context_factory`` makes ``info.context`` for each operation. ``allowed_origins`` are pages of other hosts that may
-    open a WebSocket (``"https://app.example.com"``, or ``"*"``); the own host's may always.
-    Raises TypeError where the schema is not valid.
+    open a WebSocket (``"https://app.example.com"``, or ``"*"``); the own host's may always. ``page`` answers a browser that has
+    followed a link here; without it that is a few lines of help.
+
+    ``automatic_persisted_queries`` lets clients name what they have sent before by its hash. ``trusted_documents`` are those of
+    the app's own clients, the only ones that are executed unless ``trusted_documents_only`` is False. ``batch_operations`` is how
+    many operations one request may hold as a list, 0 for no lists. ``definition`` stands for whatever decides how stored views
+    are shown, besides the schema: where it differs, ETags do.
+
+    Raises TypeError where the schema is not valid, SettingsError where a trusted document does not fit it.
     """
     limits = limits or Limits()
-    operations = Operations(schema, context_factory, Documents(schema, limits, introspection=introspection))
+    documents = Documents(schema, limits, introspection=introspection)
+    trusted = None if trusted_documents is None else TrustedDocuments(trusted_documents, documents, only=trusted_documents_only)
+    persisted = PersistedDocuments(documents, limits, automatic=automatic_persisted_queries, trusted=trusted)
+    operations = Operations(schema, context_factory, documents, persisted)
+    caching = Caching(schema, ETags(schema, limits, definition))
     return GraphQLApp(
         schema,
-        context_value=lambda request, _: context_factory(request),
         introspection=introspection,
         explorer=ExplorerHttp405(),
         error_formatter=format_error,
-        http_handler=GraphQLHTTPHandler(operations, limits),
+        http_handler=GraphQLHTTPHandler(
+            operations, limits, page, caching=caching, batch_operations=batch_operations, compression=compression
+        ),
         websocket_handler=GraphQLTransportWSHandler(operations, limits, on_connect=on_connect, allowed_origins=allowed_origins),
     )
+
+
+def _help(request: HTTPRequest) -> Response:
+    return PlainTextResponse(_HELP)
+
+
+def _check_batch(request: HTTPRequest, media_type: str | None) -> None:
+    """Raises Unacceptable for a batch whose headers only fit a single operation."""
+    if media_type is None:
+        raise Unacceptable.because(f"A batch is not streamed: accept {JSON}.", "NOT_ACCEPTABLE", 406)
+    if "idempotency-key" in request.headers:
+        # Each of its mutations would be taken for a repetition of the first.
+        raise Unacceptable.because("In a batch, each mutation has its own extensions.bff.idempotencyKey.")
 
 
 def _failed(error: Exception) -> Unacceptable:
     formatted = format_exception(error)
     return Unacceptable([formatted], _STATUS.get(formatted["extensions"]["code"], 400))
-
-
-def _respond(payload: Mapping[str, Any], media_type: str, status: int) -> Response:
-    try:
-        body = orjson.dumps(payload)
-    except TypeError as error:
-        # A scalar of the schema has let something through that JSON cannot hold.
-        body, status = orjson.dumps({"errors": [format_exception(error)]}), 500
-    return Response(body, status, {**_HEADERS, "Content-Type": f"{media_type}; charset=utf-8"})

@@ -20,24 +20,42 @@ class Limits:
     """How long an HTTP request body may take to arrive; then it is answered 408."""
     query_tokens: int = 2_000
     """The most tokens in a GraphQL document."""
+    query_depth: int = 15
+    """How many levels of fields a GraphQL document may nest; introspection does not count."""
     cached_documents: int = 1_000
     """How many parsed and validated GraphQL documents are kept."""
     cached_characters: int = 256 * 1024
     """How long the texts of the kept documents may be together: a parsed document is some hundred times its text."""
+    persisted_documents: int = 1_000
+    """How many documents that clients registered by their hash (APQ) are known."""
+    persisted_characters: int = 1024 * 1024
+    """How long the texts of these may be together."""
+    cached_etags: int = 2_000
+    """For how many ETags it is known what they were made of: these are answered 304 from versions alone."""
+    cached_versions: int = 100_000
+    """How many versions of views these may be made of together."""
     sockets: int = 10_000
     """The most WebSockets at a time; the next is closed with 1013 (try again later)."""
     message_bytes: int = 1024 * 1024
     """The longest WebSocket message from a client; a longer one closes the socket with 1009."""
+    followed_links: int = 1_000
+    """The most linked views that one subscription follows; one that shows more is ended with TOO_LARGE."""
     operations: int = 1_000
     """The most operations at a time on one WebSocket, counting those whose last message is not sent yet."""
     outbox_bytes: int = 16 * 1024 * 1024
     """Over so much unsent text on one WebSocket, its operations wait for the peer before they execute anything more."""
     outbox_controls: int = 64
     """The most unsent pongs on one WebSocket; then nothing more is read from it until the peer reads."""
+    streams: int = 10_000
+    """The most event streams and multipart responses at a time, reserved ones included; the next is answered 503."""
+    reservation_seconds: float = 30.0
+    """How long the reservation of an event stream is kept until the stream is opened."""
+    patch_bytes: int = 128 * 1024
+    """Results that are longer are not patched: one is held for each subscription that asks for patches, and compared."""
     init_seconds: float = 10.0
     """From the opening of a WebSocket to its acknowledged connection_init; then it is closed with 4408."""
     ping_seconds: float = 25.0
-    """A client that was silent for so long is sent a ping."""
+    """A WebSocket's client that was silent for so long is sent a ping; on a stream over HTTP, something is sent so often."""
     pong_seconds: float = 25.0
     """A client that stays silent for so long after the ping is let go with 4408."""
     send_seconds: float = 20.0

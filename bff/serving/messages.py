@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from bff.serving.operations import Request
+from bff.serving.request import Request
 
 __all__ = [
     "SUBPROTOCOL",
@@ -128,11 +128,16 @@ def _request(payload: Any) -> Request:
     if not isinstance(payload, dict):
         raise InvalidMessage("The 'payload' of 'subscribe' is not an object")
     query, name = payload.get("query"), payload.get("operationName")
-    if not isinstance(query, str):
-        raise InvalidMessage("The 'query' of 'subscribe' is not a string")
+    document_id = payload.get("documentId")
+    if document_id is not None and not isinstance(document_id, str):
+        raise InvalidMessage("The 'documentId' of 'subscribe' is not a string")
     if name is not None and not isinstance(name, str):
         raise InvalidMessage("The 'operationName' of 'subscribe' is not a string")
-    return Request(query, name, _object(payload, "subscribe", "variables"), _object(payload, "subscribe", "extensions"))
+    variables, extensions = _object(payload, "subscribe", "variables"), _object(payload, "subscribe", "extensions")
+    request = Request(query, name, variables, extensions, document_id)
+    if not isinstance(query, str) and (query is not None or not request.names_document):
+        raise InvalidMessage("The 'query' of 'subscribe' is not a string")
+    return request
 
 
 def connection_ack(payload: Mapping[str, Any] | None = None) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias
 
+import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -25,12 +28,19 @@ from graphql import (
 from graphql.execution.collect_fields import collect_fields
 from starlette.requests import HTTPConnection
 
+from bff.errors import BadUserInput
+from bff.request_extensions import NOTHING_ASKED, RequestExtensions
+from bff.serving.context import OperationContext, Response
 from bff.serving.documents import Documents
-from bff.serving.errors import RequestRefused, format_error, format_request_error
+from bff.serving.errors import RequestRefused, format_error, format_exception
+from bff.serving.limits import Limits
+from bff.serving.persisted import PersistedDocuments
+from bff.serving.request import Request
+from bff.serving.variables import variable_errors
 
 __all__ = ["LATEST_WINS", "ContextFactory", "Operation", "Operations", "Request"]
 
-ContextFactory: TypeAlias = Callable[[HTTPConnection], Awaitable[Any] | Any]
+ContextFactory: TypeAlias = Callable[[HTTPConnection, "Operation"], Awaitable[Any] | Any]
 """Makes ``info.context`` for one operation that arrived on a connection (a Request, or a WebSocket whose
 ``state.connection_params`` is the payload of its ``connection_init``)."""
 
@@ -41,24 +51,33 @@ result replaces the unsent one. Without it the source waits until its result has
 _MAX_COERCION_ERRORS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The four parameters of GraphQL over HTTP, of the right types."""
-
-    query: str
-    operation_name: str | None = None
-    variables: Mapping[str, Any] | None = None
-    extensions: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
-    """A valid request: its document, which of its operations is meant, and variables that can be coerced."""
+    """A valid request: its document, which of its operations is meant, and variables that can be coerced.
 
+    Its ``request`` has the text of the document, sent or not; ``persisted`` says that the client has named it, or that it is a
+    trusted one.
+    """
+
+    request: Request
     document: DocumentNode
     node: OperationDefinitionNode
     variables: dict[str, Any]
+    asked: RequestExtensions = NOTHING_ASKED
     latest_wins: bool = False
+    persisted: bool = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for requests that ask the same: of the text, which of its operations, and the variables.
+
+        Raises BadUserInput where variables are nested more deeply than JSON can be written, which is less than can be read.
+        """
+        asked = (self.request.query, self.name, self.variables)
+        try:
+            return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        except TypeError as error:
+            raise BadUserInput("Variable values are nested too deeply.") from error
 
     @property
     def kind(self) -> OperationType:
@@ -72,35 +91,57 @@ class Operation:
 class Operations:
     """Prepares and executes operations on one schema."""
 
-    def __init__(self, schema: GraphQLSchema, context_factory: ContextFactory, documents: Documents) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        context_factory: ContextFactory,
+        documents: Documents,
+        persisted: PersistedDocuments | None = None,
+    ) -> None:
         self._schema = schema
         self._context_factory = context_factory
-        self._documents = documents
+        self._persisted = persisted or PersistedDocuments(documents, Limits())
         # "Did you mean …?" tells what introspection is not to tell.
         self._hide = not documents.introspection
 
     def prepare(self, request: Request) -> Operation:
         """Parse, validate, choose the operation, check the variables. Raises RequestRefused."""
-        document = self._documents.get(request.query)
+        found = self._persisted.find(request)
+        request, document = replace(request, query=found.text), found.document
         node = _choose(document, request.operation_name)
         if self._schema.get_root_type(node.operation) is None:
             raise RequestRefused.because(f"This schema has no {node.operation.value}s.", "GRAPHQL_VALIDATION_FAILED")
+        try:
+            asked = RequestExtensions.parse(request.extensions)
+        except BadUserInput as error:
+            raise RequestRefused([format_exception(error)]) from error
         variables = dict(request.variables or {})
         coerced = get_variable_values(
             self._schema, node.variable_definitions or (), variables, _MAX_COERCION_ERRORS, hide_suggestions=self._hide
         )
         if isinstance(coerced, list):
-            raise RequestRefused([format_request_error(error, "BAD_USER_INPUT") for error in coerced])
+            raise RequestRefused(variable_errors(self._schema, document, node, variables, coerced))
         latest_wins = node.operation is OperationType.SUBSCRIPTION and self._latest_wins(document, node, coerced)
-        return Operation(document, node, variables, latest_wins)
+        return Operation(request, document, node, variables, asked, latest_wins, found.persisted)
 
-    async def context(self, connection: HTTPConnection) -> Any:
+    async def context(self, connection: HTTPConnection, operation: Operation) -> Any:
         """A fresh ``info.context``: one for each operation."""
-        context = self._context_factory(connection)
+        context = self._context_factory(connection, operation)
         return await context if isawaitable(context) else context
 
-    async def execute(self, operation: Operation, context: Any, root: Any = None) -> dict[str, Any]:
-        """The response of a query or a mutation, or of one event of a subscription (``root``); errors are formatted."""
+    async def execute(self, operation: Operation, context: Any) -> Response:
+        """The response of a query or a mutation; errors are formatted. Raises what the context raises."""
+        if not isinstance(context, OperationContext):
+            return await self._execute(operation, context)
+        return await context.perform(lambda: self._execute(operation, context))
+
+    async def execute_event(self, operation: Operation, context: Any, event: Any) -> Response:
+        """The response of one event of a subscription; errors are formatted."""
+        if not isinstance(context, OperationContext):
+            return await self._execute(operation, context, event)
+        return await context.event(lambda: self._execute(operation, context, event))
+
+    async def _execute(self, operation: Operation, context: Any, root: Any = None) -> Response:
         with _own_cancellation_only():
             result = execute(
                 self._schema, operation.document, root, context, operation.variables, operation.name, hide_suggestions=self._hide
@@ -108,7 +149,9 @@ class Operations:
             return _response(await result if isawaitable(result) else result)
 
     async def subscribe(self, operation: Operation, context: Any) -> AsyncIterable[Any]:
-        """The source of a subscription: events to ``execute`` one after the other. Raises RequestRefused."""
+        """The source of a subscription: events to ``execute_event`` one after the other. Raises RequestRefused."""
+        if isinstance(context, OperationContext):
+            await context.begin()
         with _own_cancellation_only():
             source = await create_source_event_stream(
                 self._schema, operation.document, None, context, operation.variables, operation.name, hide_suggestions=self._hide
@@ -172,8 +215,8 @@ def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     return operations[0]
 
 
-def _response(result: ExecutionResult) -> dict[str, Any]:
-    response: dict[str, Any] = {}
+def _response(result: ExecutionResult) -> Response:
+    response: Response = {}
     if result.errors:
         response["errors"] = [format_error(error) for error in result.errors]
     response["data"] = result.data

@@ -12,9 +12,9 @@ from starlette.requests import Request as HTTPRequest
 from bff.serving.errors import RequestRefused
 from bff.serving.limits import Limits
 from bff.serving.negotiation import JSON, is_json
-from bff.serving.operations import Request
+from bff.serving.request import Request
 
-__all__ = ["Unacceptable", "from_body", "from_query_string"]
+__all__ = ["Unacceptable", "from_body", "from_json", "from_query_string", "read_json"]
 
 
 class Unacceptable(RequestRefused):
@@ -22,18 +22,27 @@ class Unacceptable(RequestRefused):
 
 
 async def from_body(request: HTTPRequest, limits: Limits) -> Request:
-    """Read a POST. Raises Unacceptable, and RequestRefused where only a persisted query's hash was sent."""
+    """Read a POST of one operation. Raises Unacceptable."""
+    return from_json(await read_json(request, limits))
+
+
+async def read_json(request: HTTPRequest, limits: Limits) -> Any:
+    """The body of a POST. Raises Unacceptable where it is not JSON, or over the limits."""
     if not is_json(request.headers.get("content-type")):
         raise Unacceptable.because(f"Send {JSON}, in UTF-8.", "UNSUPPORTED_MEDIA_TYPE", 415)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Unacceptable.because("Send the body without a content encoding.", "UNSUPPORTED_MEDIA_TYPE", 415)
     body = await _read(request, limits)
     try:
-        parameters = orjson.loads(body)
+        return orjson.loads(body)
     except ValueError:
         raise Unacceptable.because("The body is not valid JSON, or nested too deeply.") from None
+
+
+def from_json(parameters: Any) -> Request:
+    """The parameters in a body. Raises Unacceptable."""
     if isinstance(parameters, list):
-        raise Unacceptable.because("Batches are not supported: send one operation a request.")
+        raise Unacceptable.because("Batches are not served here: send one operation a request.")
     if not isinstance(parameters, dict):
         raise Unacceptable.because("The body is not a JSON object.")
     return _checked(parameters)
@@ -41,7 +50,11 @@ async def from_body(request: HTTPRequest, limits: Limits) -> Request:
 
 def from_query_string(parameters: Mapping[str, str]) -> Request:
     """Read a GET. Raises as ``from_body``."""
-    read: dict[str, Any] = {"query": parameters.get("query"), "operationName": parameters.get("operationName") or None}
+    read: dict[str, Any] = {
+        "query": parameters.get("query"),
+        "operationName": parameters.get("operationName") or None,
+        "documentId": parameters.get("documentId") or None,
+    }
     for name in ("variables", "extensions"):
         text = parameters.get(name)
         if text:
@@ -70,16 +83,18 @@ async def _read(request: HTTPRequest, limits: Limits) -> bytes:
 
 
 def _checked(parameters: dict[str, Any]) -> Request:
-    query, name = parameters.get("query"), parameters.get("operationName")
+    query, name, document_id = parameters.get("query"), parameters.get("operationName"), parameters.get("documentId")
     variables, extensions = parameters.get("variables"), parameters.get("extensions")
     for key, value in (("variables", variables), ("extensions", extensions)):
         if value is not None and not isinstance(value, dict):
             raise Unacceptable.because(f"'{key}' is not an object.")
     if name is not None and not isinstance(name, str):
         raise Unacceptable.because("'operationName' is not a string.")
-    if query is None and isinstance(extensions, dict) and "persistedQuery" in extensions:
-        # Apollo's clients look for this very message and then send the whole query.
-        raise RequestRefused.because("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+    if document_id is not None and not isinstance(document_id, str):
+        raise Unacceptable.because("'documentId' is not a string.")
+    request = Request(query, name, variables, extensions, document_id)
+    if query is None and request.names_document:
+        return request
     if not isinstance(query, str) or not query.strip():
         raise Unacceptable.because("'query' is missing, empty or not a string.")
-    return Request(query, name, variables, extensions)
+    return request

@@ -129,10 +129,11 @@ class GraphQLWSClient:
         operation_name: str | None = None,
         *,
         id: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
     ) -> str:
         """Start an operation of any kind; its id."""
         id = id if id is not None else str(next(self._ids))
-        payload = {"query": query, "variables": variables, "operationName": operation_name}
+        payload = {"query": query, "variables": variables, "operationName": operation_name, "extensions": extensions}
         payload = {name: value for name, value in payload.items() if value is not None}
         await self.send({"id": id, "type": "subscribe", "payload": payload})
         return id

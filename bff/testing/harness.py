@@ -88,19 +88,34 @@ class AppHarness:
             raise RuntimeError("enter the harness first: async with AppHarness(app) as running")
         return self._http
 
-    async def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Run a query or a mutation over HTTP: its result, with ``data`` and, where there are any, ``errors``."""
+    async def execute(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        extensions: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Run a query or a mutation over HTTP: its result, with ``data`` and, where there are any, ``errors`` and ``extensions``.
+
+        ``extensions`` are the request's (``{"bff": {"minAsOf": …}}``), ``headers`` beside those that every request has.
+        """
+        body: dict[str, Any] = {"query": query, "variables": dict(variables or {})}
+        if extensions is not None:
+            body["extensions"] = dict(extensions)
         async with asyncio.timeout(self.timeout):
-            response = await self.http.post(self._path, json={"query": query, "variables": dict(variables or {})})
+            response = await self.http.post(self._path, json=body, headers=headers)
         result: dict[str, Any] = response.json()
         return result
 
     @asynccontextmanager
-    async def watch(self, query: str, variables: Mapping[str, Any] | None = None) -> AsyncIterator[Watch]:
+    async def watch(
+        self, query: str, variables: Mapping[str, Any] | None = None, *, extensions: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Watch]:
         """Subscribe, over a WebSocket of its own."""
         async with GraphQLWSClient.to_app(self.app, self._path, timeout=self.timeout) as client:
             await client.init()
-            yield Watch(client, await client.subscribe(query, variables))
+            yield Watch(client, await client.subscribe(query, variables, extensions=extensions))
 
     async def settled(self) -> None:
         """Wait until every mediator has handled, and every view shows, everything written so far. Raises TimeoutError.

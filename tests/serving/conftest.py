@@ -7,6 +7,7 @@ import socket
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from bff.errors import BadUserInput, BuildError, DatastoreUnavailable, DomainErr
 from bff.serving.http import GraphQLApp, graphql_app
 from bff.serving.limits import Limits
 from bff.serving.operations import LATEST_WINS
-from bff.serving.uvicorn_protocol import WebSocketProtocol
+from bff.serving.uvicorn_protocol import HTTPProtocol, WebSocketProtocol
 
 SDL = """
 scalar Anything
@@ -77,7 +78,7 @@ class Harbour:
         self.contexts: list[Loader] = []
         self.schema = self._schema()
 
-    def context(self, connection: Any) -> Loader:
+    def context(self, connection: Any, operation: Any) -> Loader:
         context = Loader(connection)
         self.contexts.append(context)
         return context
@@ -191,6 +192,7 @@ class Harbour:
 
 
 Serve = Callable[..., GraphQLApp]
+SERVING = {*signature(graphql_app).parameters} - {"limits"}
 
 
 @pytest.fixture
@@ -203,7 +205,7 @@ def serve(harbour: Harbour) -> Serve:
     """An application of the harbour; limits by name, everything else as ``graphql_app`` takes it."""
 
     def build(**options: Any) -> GraphQLApp:
-        own = {name: options.pop(name) for name in ("on_connect", "allowed_origins", "introspection") if name in options}
+        own = {name: options.pop(name) for name in SERVING if name in options}
         return graphql_app(harbour.schema, harbour.context, limits=Limits(**options), **own)
 
     return build
@@ -234,6 +236,7 @@ def listen() -> Listen:
             listener.bind(("127.0.0.1", 0))
             config = uvicorn.Config(
                 app,
+                http=HTTPProtocol,
                 ws=WebSocketProtocol,
                 ws_per_message_deflate=False,
                 ws_ping_interval=None,

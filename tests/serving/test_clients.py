@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from bff.testing.graphql_multipart import GraphQLMultipartClient
+from bff.testing.graphql_sse import Ended, GraphQLSSEClient, Refused
 from bff.testing.graphql_ws import GraphQLWSClient, OperationFailed, Unexpected
 from bff.testing.websocket_wires import Closed, HandshakeRefused
 
@@ -82,3 +84,40 @@ async def test_a_refused_handshake_over_the_network(serve: Any, listen: Any) -> 
             assert client.subprotocol == "graphql-transport-ws"
             await client.init()
             assert await client.execute("{ greeting }") == {"data": {"greeting": "hello you"}}
+
+
+@pytest.mark.parametrize("client_of", [GraphQLSSEClient, GraphQLMultipartClient])
+async def test_a_stream_has_deadlines_and_hides_no_end(serve: Any, harbour: Any, client_of: Any) -> None:
+    async with client_of.to_app(serve(), timeout=0.05) as client:
+        async with client.stream('subscription { ticks(topic: "a") }') as stream:
+            with pytest.raises(TimeoutError, match="did not come within"):
+                await stream.next()
+            stream.inbox.timeout = 10
+            harbour.topics["a"].put_nowait(1)
+            with pytest.raises(Ended, match="did not come"):
+                await stream.expect_complete()
+        async with client.stream("subscription { count(to: 1) }") as stream:
+            stream.inbox.timeout = 10
+            await stream.next()
+            with pytest.raises(Ended, match="a result did not come"):
+                await stream.next()
+            assert await stream.inbox.expect_end() == "the server has ended it"
+
+
+async def test_an_answer_that_is_no_stream_is_refused(serve: Any) -> None:
+    async with GraphQLSSEClient.to_app(serve(), "/graphql", headers={"Content-Type": "text/plain"}) as client:
+        with pytest.raises(Refused) as refused:
+            async with client.stream("{ greeting }"):
+                pass
+    assert refused.value.status == 415
+
+
+async def test_what_the_application_raises_in_a_stream_is_the_reason_of_its_end() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+        raise ZeroDivisionError("on purpose")
+
+    async with GraphQLSSEClient.to_app(broken) as client, client.stream("{ greeting }") as stream:
+        assert "ZeroDivisionError" in await stream.inbox.expect_end()

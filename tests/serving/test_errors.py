@@ -102,3 +102,33 @@ async def test_an_argument_that_is_wrong_names_itself(serve: Any) -> None:
     assert "$c" in error["message"]
     assert "tons" in error["message"]
     assert error["locations"] == [{"line": 1, "column": 8}]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argumentPath": ["cargo", "tons"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "path"),
+    [
+        ("query ($t: Int!) { load(cargo: {tons: $t}) }", {"t": "x"}, ["cargo", "tons"]),
+        ("query ($t: Int!) { ...f } fragment f on Query { load(cargo: {tons: $t}) }", {}, ["cargo", "tons"]),
+        ("query ($s: Int!) { big(size: $s) again: big(size: $s) }", {"s": None}, ["size"]),
+        ("query ($s: Int!) { big(size: $s) load(cargo: {tons: $s}) }", {"s": "x"}, None),
+        ("query ($b: Boolean!) { greeting @include(if: $b) }", {"b": "x"}, None),
+        ("query ($s: Int = 1) { big(size: $s) }", {"s": None}, ["size"]),
+    ],
+)
+async def test_a_variable_names_the_argument_that_it_is(
+    serve: Any, source: str, variables: dict[str, Any], path: list[str] | None
+) -> None:
+    async with GraphQLHTTPClient(serve()) as client:
+        [error] = (await client.execute(source, variables))["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"].get("argumentPath") == path
+
+
+async def test_each_wrong_place_of_a_variable_is_named(serve: Any) -> None:
+    async with GraphQLHTTPClient(serve()) as client:
+        wrong = {"c": {"tons": "x", "dangerous": "y", "more": 1}}
+        errors = (await client.execute("query ($c: Cargo!) { load(cargo: $c) }", wrong))["errors"]
+    paths = [error["extensions"]["argumentPath"] for error in errors]
+    assert paths == [["cargo", "tons"], ["cargo", "dangerous"], ["cargo"]]
+    assert all(word in error["message"] for word, error in zip(["tons", "dangerous", "more"], errors, strict=True))

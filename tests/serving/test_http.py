@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bff.serving.http import graphql_app
 from bff.testing.graphql_http import GraphQLHTTPClient
 
 pytestmark = pytest.mark.anyio
@@ -62,8 +63,13 @@ async def test_a_query_and_a_mutation(client: GraphQLHTTPClient) -> None:
         ("text/html, */*;q=0.1", JSON),
         (f"{JSON};q=0, {GRAPHQL}", GRAPHQL),
         ("text/html", None),
-        (f"{JSON};q=0, */*", None),
+        (f"{JSON};q=0, */*", GRAPHQL),
+        (f"{JSON};q=inf, {GRAPHQL};q=0.1", GRAPHQL),
+        (f"{JSON};q=0, {GRAPHQL};q=0, */*", None),
+        ("application/*;q=0, */*", None),
         (f"{JSON};q=nonsense", None),
+        (f"{JSON};q=nan", None),
+        ("text/event-stream;q=0.1, */*", JSON),
     ],
 )
 async def test_the_media_type_is_what_the_client_accepts(client: GraphQLHTTPClient, accept: str | None, media_type: str) -> None:
@@ -89,7 +95,10 @@ async def test_the_media_type_is_what_the_client_accepts(client: GraphQLHTTPClie
         ({"query": LOAD, "variables": {"c": {"tons": 1, "nope": 1}}}, "BAD_USER_INPUT"),
         ({"query": LOAD, "variables": None}, "BAD_USER_INPUT"),
         ({"query": LOAD, "variables": {"c": {"tons": 2**31}}}, "BAD_USER_INPUT"),
-        ({"extensions": {"persistedQuery": {"version": 1}}}, "PERSISTED_QUERY_NOT_SUPPORTED"),
+        ({"extensions": {"persistedQuery": {"version": 1}}}, "BAD_REQUEST"),
+        ({"extensions": {"persistedQuery": {"version": 2, "sha256Hash": "a"}}}, "BAD_REQUEST"),
+        ({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "a"}}}, "PERSISTED_QUERY_NOT_FOUND"),
+        ({"documentId": "a"}, "PERSISTED_QUERY_NOT_FOUND"),
     ],
 )
 async def test_a_request_that_cannot_be_executed(client: GraphQLHTTPClient, body: Any, expected: str) -> None:
@@ -243,9 +252,9 @@ async def test_a_subscription_over_http_is_refused(client: GraphQLHTTPClient) ->
 
 
 async def test_other_methods(client: GraphQLHTTPClient) -> None:
-    for method in ("PUT", "DELETE", "PATCH", "HEAD", "TRACE"):
+    for method in ("PATCH", "HEAD", "TRACE"):
         response = await client.http.request(method, "/graphql")
-        assert (response.status_code, response.headers["allow"]) == (405, "GET, POST, OPTIONS")
+        assert (response.status_code, response.headers["allow"]) == (405, "GET, POST, PUT, DELETE, OPTIONS")
     assert (await client.http.options("/graphql")).status_code == 204
 
 
@@ -274,7 +283,7 @@ async def test_a_result_that_json_cannot_hold_is_an_internal_error(client: Graph
 
 @pytest.mark.parametrize(("how", "status"), [("domain", 400), ("unavailable", 503), ("other", 500)])
 async def test_a_context_that_cannot_be_made(harbour: Any, serve: Any, how: str, status: int) -> None:
-    harbour.context = lambda connection: harbour.fail(how)
+    harbour.context = lambda connection, operation: harbour.fail(how)
     async with GraphQLHTTPClient(serve()) as client:
         response = await post(client, {"query": "{ greeting }"})
         assert response.status_code == status
@@ -303,3 +312,21 @@ async def test_ariadnes_own_way_in_gives_the_same(serve: Any) -> None:
     success, result = await handler.execute_graphql_query(None, {"query": "{ nope }"})
     assert not success
     assert result["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_a_field_that_is_a_list_may_come_in_several_lines(client: GraphQLHTTPClient) -> None:
+    del client.http.headers["accept"]
+    del client.http.headers["accept-encoding"]
+    lines = [("accept", "text/html"), ("accept", GRAPHQL), ("accept-encoding", "zstd"), ("accept-encoding", "gzip")]
+    query = {"query": "{ big(size: 3000) }"}
+    response = await client.http.post("/graphql", json=query, headers=lines)
+    assert response.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
+    assert response.headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("levels", [300, 1000])
+async def test_variables_that_are_nested_too_deeply_are_the_clients_error(harbour: Any, levels: int) -> None:
+    """Contexts ask for the fingerprint, and JSON is written to fewer levels than it is read."""
+    body = '{"query": "{ greeting }", "variables": {"unused": %s}}' % ("[" * levels + "]" * levels)
+    async with GraphQLHTTPClient(graphql_app(harbour.schema, lambda connection, operation: operation.fingerprint)) as client:
+        assert code(await post(client, body.encode())) == "BAD_USER_INPUT"

@@ -1,0 +1,60 @@
+"""Several operations in one request, as Apollo's BatchHttpLink sends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from graphql import OperationType
+
+from bff.serving.context import Response
+from bff.serving.errors import RequestRefused
+from bff.serving.operations import Operation
+from bff.serving.parameters import Unacceptable
+
+__all__ = ["answer_batch"]
+
+Prepare: TypeAlias = Callable[[Any], Operation]
+Execute: TypeAlias = Callable[[Operation], Awaitable[Response]]
+
+
+async def answer_batch(parameters: list[Any], most: int, prepare: Prepare, execute: Execute) -> list[Response]:
+    """The results, in the order of the operations; what is wrong with one of them is its own result.
+
+    Mutations are executed one after the other, and nothing beside them: what stands before one has been read before it, what
+    stands after one sees what it wrote. Queries between them are executed together.
+    ``prepare`` and ``execute`` raise RequestRefused. Raises Unacceptable for an empty list, or one of more than ``most``.
+    """
+    if not 0 < len(parameters) <= most:
+        raise Unacceptable.because(f"A batch is a list of 1 to {most} operations.")
+    prepared: list[Operation | RequestRefused] = []
+    for one in parameters:
+        try:
+            prepared.append(prepare(one))
+        except RequestRefused as refused:
+            prepared.append(refused)
+        await asyncio.sleep(0)  # parsing and validating takes a while: let others have their turn
+    results: list[Response] = []
+    for alone, run in groupby(prepared, _is_mutation):
+        if alone:
+            results += [await _result(one, execute) for one in run]
+        else:
+            async with asyncio.TaskGroup() as together:
+                tasks = [together.create_task(_result(one, execute)) for one in run]
+            results += [task.result() for task in tasks]
+    return results
+
+
+def _is_mutation(one: Operation | RequestRefused) -> bool:
+    return isinstance(one, Operation) and one.kind is OperationType.MUTATION
+
+
+async def _result(one: Operation | RequestRefused, execute: Execute) -> Response:
+    try:
+        if isinstance(one, RequestRefused):
+            raise one
+        return await execute(one)
+    except RequestRefused as refused:
+        return {"errors": refused.errors}
