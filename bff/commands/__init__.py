@@ -1,0 +1,1 @@
+"""The commands of ``bff``, one file each."""

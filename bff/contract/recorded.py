@@ -1,0 +1,115 @@
+"""The operations that clients are known to send: from manifests, and from ``.graphql`` files."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    Visitor,
+    parse,
+    visit,
+)
+
+from bff.errors import SettingsError
+from bff.serving.manifest import read_manifest
+
+__all__ = ["RecordedOperation", "read_operations"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOperation:
+    """An operation, with the fragments that it uses. ``where`` is its file, or its id in a manifest."""
+
+    name: str
+    where: str
+    document: DocumentNode
+
+
+def read_operations(places: Sequence[str]) -> tuple[RecordedOperation, ...]:
+    """The operations of manifests (``.json``, as ``bff.serving.manifest`` reads them) and of files of GraphQL, in their order.
+
+    A place is a file or a glob (``src/**/*.graphql``); a file that is in two of them is read once. Fragments are found in all of
+    the files. Raises SettingsError where a place is empty, a document is not GraphQL, or there is no operation in any of them:
+    what is compared with none breaks none, and nobody would notice.
+    """
+    paths: dict[Path, None] = {}
+    for place in places:
+        # A path may have brackets (src/routes/[id]/query.graphql).
+        named = [place] if Path(place).is_file() else glob.glob(place, recursive=True)
+        found = sorted(path for path in map(Path, named) if path.is_file())
+        if not found:
+            raise SettingsError(f"there is no file {place}")
+        paths.update(dict.fromkeys(found))
+    documents: list[tuple[str, DocumentNode]] = []
+    for path in paths:
+        if path.suffix == ".json":
+            documents += [(one.id, _parse(f"{path}: {one.name or one.id}", one.body)) for one in read_manifest(path)]
+        else:
+            documents.append((str(path), _parse(str(path), _read(path))))
+    fragments = {
+        definition.name.value: definition
+        for _, document in documents
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    operations = tuple(
+        RecordedOperation(
+            definition.name.value if definition.name else "(no name)", where, _with_fragments(definition, document, fragments)
+        )
+        for where, document in documents
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+    )
+    if places and not operations:
+        raise SettingsError(f"there is no operation in {', '.join(map(str, paths))}")
+    return operations
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{path} cannot be read: {reason}") from None
+
+
+def _parse(where: str, text: str) -> DocumentNode:
+    try:
+        return parse(text)
+    except GraphQLError as error:
+        raise SettingsError(f"{where} is not GraphQL: {error.message}") from None
+
+
+def _with_fragments(
+    operation: OperationDefinitionNode, document: DocumentNode, everywhere: dict[str, FragmentDefinitionNode]
+) -> DocumentNode:
+    """The operation and the fragments that it reaches, those of its own document before others of their name."""
+    own = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    found: dict[str, FragmentDefinitionNode] = {}
+    waiting = list(_spreads(operation))
+    while waiting:
+        name = waiting.pop()
+        fragment = own.get(name) or everywhere.get(name)
+        if fragment is not None and name not in found:
+            found[name] = fragment
+            waiting += _spreads(fragment)
+    return DocumentNode(definitions=(operation, *found.values()))
+
+
+def _spreads(definition: OperationDefinitionNode | FragmentDefinitionNode) -> Iterable[str]:
+    names: list[str] = []
+
+    class Collect(Visitor):
+        def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> None:
+            names.append(node.name.value)
+
+    visit(definition, Collect())
+    return names

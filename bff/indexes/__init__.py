@@ -1,0 +1,1 @@
+"""The Firestore indexes that the declarations of an app need."""
