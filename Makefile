@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WEB := examples/meeting_room/web
 DEMO := .demo
 
-.PHONY: demo test lint check format bench clean help
+.PHONY: demo test lint check format bench explorer clean help
 
 help:            ## What can be made
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
@@ -46,6 +46,11 @@ page:
 $(WEB)/dist/index.html: $(WEB)/package-lock.json $(shell find $(WEB)/src $(WEB)/index.html -type f 2>/dev/null)
 	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
+
+explorer: ## Build GraphiQL anew, from bff/serving/explorer/web
+	rm -rf build/explorer && mkdir -p build/explorer
+	cp bff/serving/explorer/web/* build/explorer
+	cd build/explorer && npm ci --no-audit --no-fund --loglevel=error && node build.mjs $(CURDIR)/bff/serving/explorer/static
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bff needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }

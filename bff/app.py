@@ -26,8 +26,11 @@ from bff.resolvers.bind import bind
 from bff.resolvers.context import Context
 from bff.runtime import Runtime, open_runtime
 from bff.schema.build import build_schema
+from bff.serving.explorer.explorer import Explorer
 from bff.serving.health import Health
 from bff.serving.http import GraphQLApp, graphql_app
+from bff.serving.manifest import read_manifest
+from bff.serving.operations import Operation
 from bff.settings import Settings, load_settings
 
 __all__ = ["App"]
@@ -86,18 +89,30 @@ class App:
         """
         settings = settings or self.settings or load_settings()
         async with open_runtime(self.catalog, settings, self.datastore, self.broadcast) as runtime:
-            graphql = self._graphql(runtime, settings)
-            self._serving = _with_session(self._routed(graphql, runtime, settings), runtime.datastore)
+            explorer = Explorer() if settings.serves_explorer() else None
+            graphql = self._graphql(runtime, settings, explorer)
+            self._serving = _with_session(self._routed(graphql, runtime, settings, explorer), runtime.datastore)
             try:
                 yield runtime
             finally:
                 self._serving = None
                 await graphql.shutdown()
 
-    def _graphql(self, runtime: Runtime, settings: Settings) -> GraphQLApp:
-        def context(request: HTTPConnection) -> Context:
+    def _graphql(self, runtime: Runtime, settings: Settings, explorer: Explorer | None) -> GraphQLApp:
+        def context(request: HTTPConnection, operation: Operation) -> Context:
             assert runtime.hub is not None, "GraphQL is served by the web role, which has a hub"
-            return Context(runtime.datastore, self.catalog, runtime.views, runtime.hub, request)
+            return Context(
+                runtime.datastore,
+                self.catalog,
+                runtime.views,
+                runtime.hub,
+                request,
+                asked=operation.asked,
+                fingerprint=operation.fingerprint,
+                max_links=settings.limits.followed_links,
+                kind=operation.kind,
+                consistency=runtime.consistency,
+            )
 
         return graphql_app(
             self.schema,
@@ -105,14 +120,22 @@ class App:
             limits=settings.limits,
             allowed_origins=settings.allowed_origins,
             introspection=settings.introspection,
+            page=None if explorer is None else explorer.page,
+            automatic_persisted_queries=settings.automatic_persisted_queries,
+            trusted_documents=None if settings.trusted_documents is None else read_manifest(settings.trusted_documents),
+            trusted_documents_only=settings.trusted_documents_only,
+            batch_operations=settings.batch_operations,
+            compression=settings.compression,
+            definition=" ".join(view.__view__.definition_hash for view in self.catalog.views.values()),
         )
 
-    def _routed(self, graphql: GraphQLApp, runtime: Runtime, settings: Settings) -> Starlette:
+    def _routed(self, graphql: GraphQLApp, runtime: Runtime, settings: Settings, explorer: Explorer | None) -> Starlette:
         health = Health(readiness(runtime)).routes()
         if "web" not in settings.roles():
             return Starlette(routes=health)
         endpoints = [Route(settings.graphql_path, graphql), WebSocketRoute(settings.graphql_path, graphql)]
-        return Starlette(routes=[*endpoints, *health, *self._routes])
+        pages = [] if explorer is None else explorer.routes(settings.graphql_path)
+        return Starlette(routes=[*endpoints, *pages, *health, *self._routes])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan protocol. What is wrong at start-up is one line in the server's log, not a traceback."""

@@ -48,4 +48,7 @@ async def transaction(work: Callable[[], Awaitable[T]]) -> T:
     async def work_in(_: TransactionSession) -> T:
         return await work()
 
-    return (await run_transaction(session.datastore, work_in)).result
+    done = await run_transaction(session.datastore, work_in)
+    if session.on_commit is not None:
+        session.on_commit(done.timepoint, done.changes)
+    return done.result

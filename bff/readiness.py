@@ -33,7 +33,7 @@ def readiness(runtime: Runtime) -> Sequence[Check]:
         checks.append(Check("projector", partial(_projector, runtime.projector)))
     if runtime.mediation is not None:
         checks.append(Check("mediation", partial(_mediation, runtime.mediation)))
-    for name, part in (("relay", runtime.relay), ("hub", runtime.hub)):
+    for name, part in (("relay", runtime.relay), ("hub", runtime.hub), ("asOf", runtime.as_of), ("expiry", runtime.expiry)):
         if part is not None:
             checks.append(Check(name, partial(_tasks, part)))
     return checks

@@ -15,9 +15,14 @@ from bff.live.channels import Channels
 from bff.live.hub import Hub
 from bff.live.relay import Relay
 from bff.model.catalog import Catalog
+from bff.projection.as_of import LocalAsOf, RemoteAsOf
+from bff.projection.effects import Effects
+from bff.projection.expiry import Expiry
 from bff.projection.mediation import Mediation
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
+from bff.resolvers.consistency import Consistency
+from bff.resolvers.idempotency_record import COLLECTION as IDEMPOTENCY
 from bff.settings import Settings
 
 __all__ = ["Runtime", "open_runtime"]
@@ -25,7 +30,11 @@ __all__ = ["Runtime", "open_runtime"]
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What runs in this process. A part that is another role's is None."""
+    """What runs in this process. A part that is another role's is None.
+
+    ``as_of`` follows the projector of another process, where none runs in this one; ``consistency`` is what operations know of
+    how new views are, whichever projector it is.
+    """
 
     datastore: Datastore
     broadcast: Broadcast
@@ -34,6 +43,9 @@ class Runtime:
     projector: Projector | None
     mediation: Mediation | None
     relay: Relay | None
+    as_of: RemoteAsOf | None
+    expiry: Expiry | None
+    consistency: Consistency
 
 
 @asynccontextmanager
@@ -48,10 +60,13 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
         broadcast = await stack.enter_async_context(broadcast or open_broadcast(settings.broadcast_url))
-        projector = mediation = relay = hub = None
+        projector = mediation = relay = hub = as_of = expiry = None
         if "projector" in roles:
             projector = await stack.enter_async_context(Projector(datastore, catalog, concurrency=settings.builds_at_once))
             mediation = await stack.enter_async_context(Mediation(datastore, catalog))
+            expiry = await stack.enter_async_context(Expiry(datastore, IDEMPOTENCY))
+        else:
+            as_of = await stack.enter_async_context(RemoteAsOf(datastore))
         channels = Channels(settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}")
         views = ViewReader(datastore, catalog) if projector is None else projector.views
         # What is published in memory stays in this process: it needs a relay of its own.
@@ -60,4 +75,10 @@ async def open_runtime(
         if "web" in roles:
             live = Hub(broadcast, views, channels=channels, compare_seconds=settings.compare_seconds)
             hub = await stack.enter_async_context(live)
-        yield Runtime(datastore, broadcast, views, hub, projector, mediation, relay)
+        consistency = Consistency(
+            as_of or (None if projector is None else LocalAsOf(projector)),
+            Effects(datastore, catalog, None if projector is None else projector.shapes),
+            settings.stale_seconds,
+            settings.idempotency_hours,
+        )
+        yield Runtime(datastore, broadcast, views, hub, projector, mediation, relay, as_of, expiry, consistency)

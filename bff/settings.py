@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
@@ -59,14 +60,49 @@ class Settings(BaseSettings):
     compare_seconds: float = Field(default=30.0, gt=0)
     """How often the views that are looked at are compared with what is stored, in case a message was lost. Seconds."""
 
+    stale_seconds: float = Field(default=5.0, ge=0)
+    """How long a query or a subscription waits for the views to be as new as it asks (``minAsOf``). Seconds."""
+
+    idempotency_hours: float = Field(default=24.0, gt=0)
+    """How long it is remembered what a mutation with an idempotency key came to. Hours."""
+
     allowed_origins: tuple[str, ...] = ()
     """Pages of other hosts that may open a WebSocket (``["https://app.example.com"]``); the own host's may always."""
 
     introspection: bool = True
     """Whether clients may ask for the schema."""
 
+    explorer: bool = True
+    """Whether a browser that comes to ``graphql_path`` is given GraphiQL.
+
+    Only where that could ask something: with ``introspection``, and not where trusted documents are the only ones.
+    """
+
+    automatic_persisted_queries: bool = True
+    """Whether clients may name a document that they have sent before by its SHA-256 hash (Apollo's APQ)."""
+
+    trusted_documents: Path | None = None
+    """The manifest of the documents of the app's own clients, as ``bff persist``, Apollo's tools or graphql-codegen write it."""
+
+    trusted_documents_only: bool = True
+    """With ``trusted_documents``: whether these are the only ones that are executed. Off while a client is being written."""
+
+    batch_operations: int = Field(default=0, ge=0)
+    """How many operations one HTTP request may hold as a list; none by default, a single one is no list."""
+
+    websocket_compression: bool = False
+    """Whether WebSocket messages are compressed for clients that offer it (permessage-deflate), where ``bff serve`` serves."""
+
+    compression: bool = True
+    """Whether HTTP responses are compressed for clients that accept it; off where a proxy does that."""
+
     limits: Limits = Limits()
     """What one client may take: ``BFF_LIMITS__BODY_BYTES`` and so on, see ``bff.serving.limits``."""
+
+    def serves_explorer(self) -> bool:
+        """Whether there is an explorer, and something that it could do."""
+        closed = self.trusted_documents is not None and self.trusted_documents_only
+        return self.explorer and self.introspection and not closed and "web" in self.roles()
 
     def roles(self) -> frozenset[Role]:
         """The parts that this process plays."""

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-GROUND_FILES = "errors naming types document query storable values order_key matching supervisor"
+GROUND_FILES = "errors naming types document query storable values order_key matching supervisor request_extensions"
 GROUND = {f"bff.{name}" for name in GROUND_FILES.split(" ")}
 PORTS = ("bff.datastore.port", "bff.broadcast.port")
 JOINTS = ("bff.datastore.connect", "bff.datastore.unit_of_work", "bff.datastore.session", "bff.broadcast.connect")
@@ -69,7 +69,7 @@ def floor(module: str) -> str:
         return "port"
     if module in JOINTS:
         return "joint"
-    if module in TOP or module.startswith("bff.testing."):
+    if module in TOP or module.startswith(("bff.testing.", "bff.commands", "bff.contract", "bff.indexes")):
         return "top"
     area = module.split(".")[1]
     return {
