@@ -19,6 +19,7 @@ __all__ = [
     "MeetingStatus",
     "NotRegistered",
     "Role",
+    "RoomFull",
     "Ticket",
     "User",
 ]
@@ -54,6 +55,13 @@ class NotRegistered(DomainError):
         super().__init__(f"{user_id} is not registered for meeting {meeting_id}")
 
 
+class RoomFull(DomainError):
+    """Everybody who is here has a seat, and there are no more."""
+
+    def __init__(self, title: str, seats: int) -> None:
+        super().__init__(f"all {seats} seats of {title} are taken")
+
+
 class Role(Enum):
     """What somebody does in a meeting."""
 
@@ -74,6 +82,8 @@ class Location(DomainModel, collection="locations"):
 
     address: str
     position: GeoPoint
+    seats: int | None = None
+    """How many people fit in; nobody counts them where it is None."""
 
 
 class User(DomainModel, collection="users"):
@@ -110,6 +120,18 @@ class Meeting(DomainModel, collection="meetings"):
             raise MeetingNotOpen(self.id)
         self.status = MeetingStatus.CLOSED
 
+    async def seat_one_more(self) -> None:
+        """Raises RoomFull where everybody who is here takes up all seats.
+
+        It counts inside the unit of work that the arrival is written in: of two who come for the last seat at once, one gets it.
+        """
+        location = await self.location.get()
+        if location is None or location.seats is None:
+            return
+        here = [ticket async for ticket in Ticket.where(Ticket.meeting == self.ref, attendance=True)]
+        if len(here) >= location.seats:
+            raise RoomFull(self.title, location.seats)
+
 
 class Ticket(DomainModel, collection="tickets"):
     """One person's place in one meeting. Its id is made of theirs, so that nobody is registered twice."""
@@ -129,6 +151,12 @@ class Ticket(DomainModel, collection="tickets"):
         meeting = await self.meeting.get()
         if meeting is None or meeting.status is MeetingStatus.CLOSED:
             raise MeetingClosed(self.meeting.id)
+        await self.attend(meeting)
+
+    async def attend(self, meeting: Meeting) -> None:
+        """The holder is in the room from now on. Raises RoomFull where there is no seat for them."""
+        if not self.attendance:
+            await meeting.seat_one_more()
         self.attendance = True
 
 

@@ -27,7 +27,10 @@ class MeetingRoom(Mediator):
         ticket = await Ticket.get(Ticket.id_for(meeting, user))
         if ticket is None:
             raise NotRegistered(user.id, meeting.id)
-        ticket.attendance = attending
+        if attending:
+            await ticket.attend(meeting)
+        else:
+            ticket.attendance = False
         await ticket.save()
         return MeetingSession.of(meeting)
 
@@ -48,7 +51,9 @@ class MeetingRoom(Mediator):
             organization=checked_name(organization, "organization"),
             hearing_aid_requested=hearing_aid_requested,
         )
-        ticket = Ticket(id=Ticket.id_for(meeting, user), meeting=meeting.ref, user=user.ref, attendance=attending)
+        ticket = Ticket(id=Ticket.id_for(meeting, user), meeting=meeting.ref, user=user.ref)
+        if attending:
+            await ticket.attend(meeting)
         await user.save()
         await ticket.save()
         return MeetingSession.of(meeting)

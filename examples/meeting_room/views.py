@@ -43,7 +43,7 @@ class MeetingSession(ViewModel):
 
     store: MeetingSessionStore
 
-    @field
+    @field(filterable=True)
     def title(self) -> str:
         """What the meeting is about."""
         return self.store.meeting.title
@@ -62,6 +62,16 @@ class MeetingSession(ViewModel):
     def longitude(self) -> float:
         """Degrees east of Greenwich (WGS 84)."""
         return self.store.location.position.longitude
+
+    @field
+    def seats(self) -> int | None:
+        """How many people fit in; null where nobody counts."""
+        return self.store.location.seats
+
+    @field
+    def host(self) -> UserView | None:
+        """Who leads it."""
+        return next((UserView.of(ticket.user) for ticket in self.store.tickets if ticket.role is Role.HOST), None)
 
     @field
     def participants(self) -> list[Participant]:
@@ -93,6 +103,11 @@ class MeetingSession(ViewModel):
             for person in self.participants
             if person.attending
         ]
+
+    @field(filterable=True)
+    def num_attending(self) -> int:
+        """How many are here."""
+        return len(self.attending)
 
     @field
     def num_hearing_aid_requested(self) -> int:

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const READY_WITHIN = 45_000;
+const FORGOTTEN_WITHIN = 15_000;
 
 export class Server {
   #process;
@@ -68,6 +69,18 @@ export class Server {
       body: JSON.stringify({ query, variables }),
     });
     return response.json();
+  }
+
+  /** Resolves when no subscription is left on the server: a client that has stopped left nothing behind. */
+  async untilNobodyListens() {
+    const deadline = Date.now() + FORGOTTEN_WITHIN;
+    let left;
+    while (Date.now() < deadline) {
+      left = (await (await fetch(`${this.url}/subscriptions`)).json()).subscriptions;
+      if (left === 0) return;
+      await sleep(20);
+    }
+    throw new Error(`${left} subscriptions are left on the server`);
   }
 
   async setAttendance(userId, attending) {

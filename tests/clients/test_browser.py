@@ -9,9 +9,10 @@ import pytest
 
 from tests.clients.npm import build, install, need_node, run_tests
 from tests.conftest import need
-from tests.serve import EXAMPLES, MEETING_ROOM, BffServer, seed
+from tests.serve import EXAMPLES, BffServer, seed
 
 PROJECT = Path(__file__).parent / "browser"
+APP = "tests.clients.counted:app"
 PAGE = EXAMPLES / "meeting_room" / "web"
 
 
@@ -19,7 +20,7 @@ PAGE = EXAMPLES / "meeting_room" / "web"
 @pytest.mark.timeout(700)
 @pytest.mark.parametrize("file", sorted(PROJECT.glob("*.test.mjs")), ids=lambda file: file.name.partition(".")[0])
 def test_the_page_in_a_real_browser(file: Path, tmp_path: Path) -> None:
-    """Two windows see each other's changes, and recover from a server that was killed."""
+    """Windows see each other's changes, and recover from a server that was killed and from a network that was cut."""
     need_node()
     if "BFF_TEST_CHROMIUM" not in os.environ:
         need("chromium", "the page is tested in it; BFF_TEST_CHROMIUM names another one")
@@ -27,4 +28,4 @@ def test_the_page_in_a_real_browser(file: Path, tmp_path: Path) -> None:
     build(PAGE)
     url = f"sqlite:///{tmp_path / 'meeting_room.db'}"
     seed(url)
-    run_tests(file, {"BFF_TEST_SERVER": BffServer(MEETING_ROOM, url).described()})
+    run_tests(file, {"BFF_TEST_SERVER": BffServer(APP, url).described()})

@@ -1,4 +1,4 @@
-"""The npm packages ``graphql-ws`` and ``@apollo/client``, as people use them, against a real server."""
+"""The published clients, as people use them, against a real server: see ``node/package.json`` for which ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.clients.npm import install, need_node, run_tests
-from tests.serve import MEETING_ROOM, BffServer, seed
+from tests.serve import BffServer, seed
 
 PROJECT = Path(__file__).parent / "node"
+APP = "tests.clients.counted:app"
 
 
 # The first run installs packages.
@@ -21,4 +22,4 @@ def test_published_clients_query_mutate_subscribe_and_reconnect(file: Path, tmp_
     install(PROJECT)
     url = f"sqlite:///{tmp_path / 'meeting_room.db'}"
     seed(url)
-    run_tests(file, {"BFF_TEST_SERVER": BffServer(MEETING_ROOM, url).described()})
+    run_tests(file, {"BFF_TEST_SERVER": BffServer(APP, url).described()})

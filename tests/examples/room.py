@@ -69,6 +69,13 @@ class Room:
         return meeting
 
     @asynccontextmanager
+    async def watching(self, subscription: str, variables: Mapping[str, Any] | None = None) -> AsyncIterator[Watching]:
+        """Any subscription, on a socket of its own."""
+        async with GraphQLWSClient.to_app(app) as client:
+            await client.init()
+            yield Watching(client, await client.subscribe(subscription, dict(variables or {})))
+
+    @asynccontextmanager
     async def following(self, id: str = "meeting_1") -> AsyncIterator[Following]:
         """A subscription of its own socket."""
         async with GraphQLWSClient.to_app(app) as client:
@@ -76,11 +83,38 @@ class Room:
             subscription = MEETING + "subscription ($id: ID!) { meetingSession(id: $id) { ...Meeting } }"
             yield Following(client, await client.subscribe(subscription, {"id": id}))
 
+    async def settled(self) -> None:
+        """Return when every document that is written by now is in the views: lists show what is projected."""
+        projector = self.runtime.projector
+        assert projector is not None
+        await projector.wait_for(await self.runtime.datastore.ping())
+
     @asynccontextmanager
     async def documents(self) -> AsyncIterator[None]:
         """Inside it, ``User.get`` and the like go to the app's own datastore."""
         with use_session(DatastoreSession(self.runtime.datastore)):
             yield
+
+
+class Watching:
+    """A subscription, result after result."""
+
+    def __init__(self, client: GraphQLWSClient, id: str) -> None:
+        self.client = client
+        self.id = id
+
+    async def next(self) -> dict[str, Any]:
+        """The data of the next result."""
+        payload = await self.client.next(self.id)
+        assert "errors" not in payload, payload
+        data: dict[str, Any] = payload["data"]
+        return data
+
+    async def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The data of the first result that is as wanted; those before it are skipped."""
+        while not wanted(data := await self.next()):
+            pass
+        return data
 
 
 class Following:

@@ -80,33 +80,6 @@ async def test_a_meeting_that_does_not_exist_is_null(room: Room) -> None:
     assert await room.meeting("nobody_knows_it") is None
 
 
-async def test_a_user_links_to_their_meetings(room: Room) -> None:
-    """A field that returns a ViewModel is a link: the meeting is resolved as its own view."""
-    query = '{ userView(id: "tijuana") { id name organization hearingAidRequested meetings { id address inSession } } }'
-    assert (await room.data(query))["userView"] == {
-        "id": "tijuana",
-        **TIJUANA,
-        "meetings": [{"id": "meeting_1", "address": "9500 Gilman Drive, La Jolla, CA", "inSession": True}],
-    }
-
-
-async def test_meetings_are_listed_by_whether_they_are_in_session(room: Room) -> None:
-    async with room.documents():
-        await Meeting(id="meeting_2", title="Later", location=Location.ref("gilman_drive_9500")).save()
-    query = "query ($open: Boolean) { meetingSessions(filter: {inSession: {eq: $open}}) { edges { node { id title } } } }"
-
-    async def listed(open: bool) -> list[str]:
-        data = await room.data(query, {"open": open})
-        return [edge["node"]["id"] for edge in data["meetingSessions"]["edges"]]
-
-    # A list is of what is projected: eventually consistent, unlike a view that is asked for by its key.
-    projector = room.runtime.projector
-    assert projector is not None
-    await projector.wait_for(await room.runtime.datastore.ping())
-    assert await listed(True) == ["meeting_1"]
-    assert await listed(False) == ["meeting_2"]
-
-
 async def test_attendance_that_is_set_is_answered_and_queried(room: Room) -> None:
     """A mutation answers with the view as it is right after the commit, and so does every query from then on."""
     before = await room.meeting()

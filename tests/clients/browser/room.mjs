@@ -36,8 +36,8 @@ export class Window {
     return window;
   }
 
-  async visit() {
-    await this.page.goto(`${this.server.url}/`);
+  async visit(search = "") {
+    await this.page.goto(`${this.server.url}/${search}`);
     await this.isLive();
     await this.person("Joshua Pendergrast").waitFor();
     // Gone after a reload.
@@ -46,6 +46,32 @@ export class Window {
 
   person(name) {
     return this.page.getByRole("switch", { name });
+  }
+
+  /** A meeting in a list: `meetings`, `in-session`, or a person's card. */
+  row(list, meetingId) {
+    return this.page.getByTestId(list).locator(`[data-meeting="${meetingId}"]`);
+  }
+
+  rowShows(list, meetingId, text) {
+    return this.row(list, meetingId).filter({ hasText: text }).waitFor();
+  }
+
+  /** Resolves when the list shows these titles in this order. */
+  async listShows(list, titles) {
+    await this.page.waitForFunction(
+      ([testId, wanted]) => {
+        const links = document.querySelectorAll(`[data-testid="${testId}"] a`);
+        return JSON.stringify([...links].map((link) => link.textContent)) === wanted;
+      },
+      [list, JSON.stringify(titles)],
+    );
+  }
+
+  /** The requests over HTTP to GraphQL since the last time this was asked. */
+  graphqlRequests() {
+    const asked = this.requests.splice(0).filter((url) => new URL(url).pathname === "/graphql");
+    return asked.length;
   }
 
   shows(testId, text) {

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from "@apollo/client";
-import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
-import { OperationTypeNode } from "graphql";
-import { createClient } from "graphql-ws";
+import { CombinedGraphQLErrors, gql } from "@apollo/client";
 import WebSocket from "ws";
 
 import { Server } from "../server.mjs";
 import { assertNeverBack, Inbox } from "./inbox.mjs";
+import { apolloOverSockets } from "./setups/apollo.mjs";
+
+globalThis.WebSocket ??= WebSocket;
 
 const FIELDS = gql`
   fragment Fields on MeetingSession {
@@ -72,21 +72,7 @@ before(() => server.start());
 after(() => server.kill());
 
 function connect() {
-  const socket = createClient({
-    url: server.socketUrl,
-    webSocketImpl: WebSocket,
-    retryAttempts: 200,
-    retryWait: () => new Promise((resolve) => setTimeout(resolve, 100)),
-    shouldRetry: () => true,
-  });
-  const client = new ApolloClient({
-    cache: new InMemoryCache({ typePolicies: { MeetingSession: { fields: { attending: { merge: false } } } } }),
-    link: ApolloLink.split(
-      ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-      new GraphQLWsLink(socket),
-      new HttpLink({ uri: `${server.url}/graphql` }),
-    ),
-  });
+  const { client, socket } = apolloOverSockets(server.url);
   return {
     client,
     /** What the cache shows for the query, state after state. */
@@ -156,6 +142,7 @@ test("a subscription updates what is watched, whoever made the change", async ()
   assert.deepEqual(followed.errors, []);
   watched.stop();
   followed.stop();
+  await server.untilNobodyListens();
   await end();
 });
 

@@ -5,8 +5,10 @@ import { after, before, test } from "node:test";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 
+import { resuming } from "../../../examples/meeting_room/web/src/resuming.js";
 import { Server } from "../server.mjs";
 import { assertNeverBack, Inbox } from "./inbox.mjs";
+import { patched } from "./setups/patched.mjs";
 
 const SESSION = "id version address inSession numHearingAidRequested attending { name organization hearingAidRequested }";
 const SUBSCRIPTION = `subscription ($id: ID!) { meetingSession(id: $id) { ${SESSION} } }`;
@@ -89,6 +91,7 @@ test("a subscription begins with the present state and follows every change", as
   assertNeverBack(inbox.items.map((session) => session.version));
   stop();
   await ended.until(({ complete }) => complete);
+  await server.untilNobodyListens();
   await client.dispose();
 });
 
@@ -148,5 +151,86 @@ test("a server that is killed and comes back is reconnected to, and nothing ackn
   assertNeverBack(inbox.items.map((session) => session.version));
   assert.equal(connections, 4);
   assert.deepEqual(ended.items, []);
+  await client.dispose();
+});
+
+test("a client that says which version it holds is sent only what is newer", async () => {
+  const connected = new Inbox();
+  const client = resuming(connect({ on: { connected: () => connected.add(true) } }));
+  const { inbox, ended } = follow(client);
+  await inbox.until(isHere("Thomasina Manes"));
+  await server.restart();
+  await connected.until(() => connected.items.length === 2);
+  const changed = await server.setAttendance("thomasina", false);
+  await inbox.until((session) => !isHere("Thomasina Manes")(session));
+  assert.deepEqual(
+    inbox.items.map((session) => session.version),
+    [inbox.items[0].version, changed.version],
+  );
+  await server.setAttendance("thomasina", true);
+  assert.deepEqual(ended.items, []);
+  await client.dispose();
+});
+
+test("a client that asks for patches is sent what is different, and gives whole results", async () => {
+  const messages = [];
+  const connected = new Inbox();
+  const client = connect({
+    on: { connected: () => connected.add(true), message: (message) => message.type === "next" && messages.push(message.payload) },
+  });
+  const plain = follow(client);
+  const { inbox, ended } = follow(patched(resuming(client)));
+  await inbox.until(isHere("Thomasina Manes"));
+
+  const both = async ({ version }) => {
+    for (const each of [plain, { inbox }]) await each.inbox.until((session) => session.version === version);
+    assert.deepEqual(inbox.items.at(-1), plain.inbox.items.at(-1));
+  };
+  await both(await server.setAttendance("thomasina", false));
+  const [patch] = messages.filter(({ extensions }) => extensions?.bff?.patch);
+  assert.equal(patch.data, undefined);
+  assert.ok(JSON.stringify(patch.extensions.bff.patch).includes("/meetingSession/attending"));
+
+  // The next server does not know what the one before has sent.
+  await server.restart();
+  await connected.until(() => connected.items.length === 2);
+  await both(await server.setAttendance("thomasina", true));
+  await both(await server.setAttendance("thomasina", false));
+  await both(await server.setAttendance("thomasina", true));
+  assert.deepEqual(ended.items, []);
+  await client.dispose();
+});
+
+test("a live list comes as a page, then as what happens to it; stopped, nothing is left", async () => {
+  const client = connect();
+  const inbox = new Inbox();
+  const stop = client.subscribe(
+    {
+      query: `subscription {
+        meetingSessions(filter: { inSession: { eq: true } }, orderBy: [{ field: TITLE }], first: 5) {
+          kind id previous next node { title } page { edges { node { title } } }
+        }
+      }`,
+    },
+    { next: ({ data }) => inbox.add(data.meetingSessions), error: assert.fail, complete: () => undefined },
+  );
+  const { page } = await inbox.until(({ kind }) => kind === "CURRENT");
+  assert.deepEqual(
+    page.edges.map(({ node }) => node.title),
+    ["Accessibility Town Hall", "Captioning Office Hours"],
+  );
+  await server.post('mutation { meetingOpen(id: "meeting_4") { id } }');
+  assert.deepEqual(await inbox.until(({ kind }) => kind === "ADDED"), {
+    kind: "ADDED",
+    id: "meeting_4",
+    previous: "meeting_1",
+    next: "meeting_2",
+    node: { title: "Campus Shuttle Planning" },
+    page: null,
+  });
+  await server.post('mutation { meetingClose(id: "meeting_4") { id } }');
+  assert.equal((await inbox.until(({ kind }) => kind === "REMOVED")).id, "meeting_4");
+  stop();
+  await server.untilNobodyListens();
   await client.dispose();
 });

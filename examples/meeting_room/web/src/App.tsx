@@ -1,25 +1,17 @@
-import { useEffect } from "react";
+import { useState } from "react";
 
 import { ConnectionState } from "./components/ConnectionState";
-import { Header } from "./components/Header";
-import { Loading, NoMeeting } from "./components/Placeholders";
-import { Numbers } from "./components/Numbers";
-import { People } from "./components/People";
-import { Problem } from "./components/Problem";
-import { Register } from "./components/Register";
+import { InSession } from "./components/InSession";
+import { Meetings } from "./components/Meetings";
+import { PersonCard } from "./components/PersonCard";
+import { Room } from "./components/Room";
 import { useConnection } from "./connection";
-import { useNews } from "./news";
-import { useMeeting } from "./useMeeting";
+import { usePlace } from "./usePlace";
 
-export function App({ meetingId }: { meetingId: string }) {
+export function App() {
   const connection = useConnection();
-  const meeting = useMeeting(meetingId);
-  const { session } = meeting;
-  const news = useNews(session);
-
-  useEffect(() => {
-    document.title = session ? `(${session.attending.length}) ${session.title}` : "Meeting room";
-  }, [session]);
+  const [meetingId, go] = usePlace();
+  const [personId, setPersonId] = useState<string | null>(null);
 
   return (
     <div className="page">
@@ -37,36 +29,20 @@ export function App({ meetingId }: { meetingId: string }) {
         <ConnectionState connection={connection} />
       </header>
 
-      <main aria-busy={session === undefined}>
-        {session === undefined && <Loading />}
-        {session === null && <NoMeeting id={meetingId} />}
-        {session && (
-          <>
-            <Header session={session} busy={meeting.isChangingStatus} onOpen={meeting.setOpen} />
-            <Numbers session={session} />
-            <div className="columns">
-              <People session={session} isPending={meeting.isPending} onAttendance={meeting.setAttendance} />
-              <Register onRegister={meeting.register} />
-            </div>
-          </>
-        )}
+      <main>
+        <Room key={meetingId} meetingId={meetingId} onPerson={setPersonId} />
+        {personId !== null && <PersonCard key={personId} id={personId} onGo={go} onClose={() => setPersonId(null)} />}
+        <div className="columns columns-even">
+          <InSession onGo={go} onPerson={setPersonId} />
+          <Meetings onGo={go} onPerson={setPersonId} />
+        </div>
       </main>
 
       <footer>
         <span>
-          One view, precomputed on the server and pushed here with every change. Open this page twice and watch.
+          Views, precomputed on the server and pushed here with every change. Open this page twice and watch.
         </span>
-        {session && (
-          <span className="version">
-            version <code data-testid="version">{session.version}</code>
-          </span>
-        )}
       </footer>
-
-      <p className="visually-hidden" role="status" aria-live="polite" data-testid="news">
-        {news}
-      </p>
-      <Problem text={meeting.problem} onDismiss={meeting.dismiss} />
     </div>
   );
 }

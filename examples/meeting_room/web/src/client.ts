@@ -1,9 +1,11 @@
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { relayStylePagination } from "@apollo/client/utilities";
 import { OperationTypeNode } from "graphql";
 
 import { socketClient } from "./connection";
 import { onlyNewer } from "./onlyNewer";
+import { resuming } from "./resuming.js";
 
 /** Queries and mutations over HTTP, subscriptions over one WebSocket, one cache for both. */
 export const client = new ApolloClient({
@@ -11,12 +13,17 @@ export const client = new ApolloClient({
     onlyNewer(),
     ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-      new GraphQLWsLink(socketClient),
+      new GraphQLWsLink(resuming(socketClient)),
       new HttpLink({ uri: "/graphql" }),
     ),
   ]),
   cache: new InMemoryCache({
-    // Lists arrive whole: a new one replaces the old one.
-    typePolicies: { MeetingSession: { fields: { attending: { merge: false }, participants: { merge: false } } } },
+    typePolicies: {
+      // The pages of one list become one list.
+      Query: { fields: { meetingSessions: relayStylePagination(["filter", "orderBy"]) } },
+      // Lists inside a view arrive whole: a new one replaces the old one.
+      MeetingSession: { fields: { attending: { merge: false }, participants: { merge: false } } },
+      UserView: { fields: { meetings: { merge: false } } },
+    },
   }),
 });

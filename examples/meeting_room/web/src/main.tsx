@@ -6,12 +6,10 @@ import { App } from "./App";
 import { client } from "./client";
 import "./styles.css";
 
-const meetingId = new URLSearchParams(location.search).get("meeting") ?? "meeting_1";
-
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <ApolloProvider client={client}>
-      <App meetingId={meetingId} />
+      <App />
     </ApolloProvider>
   </StrictMode>,
 );

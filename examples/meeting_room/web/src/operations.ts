@@ -28,12 +28,14 @@ export interface MeetingSession {
   latitude: number;
   longitude: number;
   inSession: boolean;
+  seats: number | null;
+  numAttending: number;
   numHearingAidRequested: number;
   attending: Attendee[];
   participants: Participant[];
 }
 
-// Every operation asks for the same, so that whichever answers last can replace what the others brought.
+// Every operation on the meeting asks for the same, so that whichever answers last can replace what the others brought.
 const SESSION = gql`
   fragment Session on MeetingSession {
     id
@@ -43,6 +45,8 @@ const SESSION = gql`
     latitude
     longitude
     inSession
+    seats
+    numAttending
     numHearingAidRequested
     attending {
       name
@@ -134,4 +138,127 @@ export const CLOSE: TypedDocumentNode<{ meetingClose: MeetingSession }, { id: st
     }
   }
   ${SESSION}
+`;
+
+/** A meeting in a list, with the link to who leads it. */
+export interface Summary {
+  __typename: "MeetingSession";
+  id: string;
+  version: string;
+  title: string;
+  address: string;
+  inSession: boolean;
+  seats: number | null;
+  numAttending: number;
+  host: { __typename: "UserView"; id: string; version: string; name: string } | null;
+}
+
+export const SUMMARY: TypedDocumentNode<Summary> = gql`
+  fragment Summary on MeetingSession {
+    id
+    version
+    title
+    address
+    inSession
+    seats
+    numAttending
+    host {
+      id
+      version
+      name
+    }
+  }
+`;
+
+export interface Connection {
+  edges: { node: Summary }[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+}
+
+export interface SessionFilter {
+  inSession?: { eq: boolean };
+  title?: { gte: string; lt: string };
+}
+
+export const MEETINGS: TypedDocumentNode<
+  { meetingSessions: Connection },
+  { filter: SessionFilter; first: number; after?: string | null }
+> = gql`
+  query Meetings($filter: MeetingSessionFilter, $first: Int!, $after: String) {
+    meetingSessions(filter: $filter, orderBy: [{ field: TITLE }], first: $first, after: $after) {
+      edges {
+        node {
+          ...Summary
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+  ${SUMMARY}
+`;
+
+/** One event of a live list. */
+export interface SessionChange {
+  kind: "CURRENT" | "ADDED" | "MODIFIED" | "MOVED" | "REMOVED";
+  id: string | null;
+  previous: string | null;
+  node: Summary | null;
+  page: { edges: { node: Summary }[] } | null;
+}
+
+export const IN_SESSION: TypedDocumentNode<{ meetingSessions: SessionChange }, { first: number }> = gql`
+  subscription InSession($first: Int!) {
+    meetingSessions(
+      filter: { inSession: { eq: true } }
+      orderBy: [{ field: NUM_ATTENDING, direction: DESC }, { field: TITLE }]
+      first: $first
+    ) {
+      kind
+      id
+      previous
+      node {
+        ...Summary
+      }
+      page {
+        edges {
+          node {
+            ...Summary
+          }
+        }
+      }
+    }
+  }
+  ${SUMMARY}
+`;
+
+/** Somebody, with links to the meetings that they are registered for. */
+export interface Person {
+  __typename: "UserView";
+  id: string;
+  version: string;
+  name: string;
+  organization: string;
+  hearingAidRequested: boolean;
+  meetings: { __typename: "MeetingSession"; id: string; version: string; title: string; inSession: boolean }[];
+}
+
+export const PERSON: TypedDocumentNode<{ userView: Person | null }, { id: string }> = gql`
+  subscription Person($id: ID!) {
+    userView(id: $id) {
+      id
+      version
+      name
+      organization
+      hearingAidRequested
+      meetings {
+        id
+        version
+        title
+        inSession
+      }
+    }
+  }
 `;

@@ -1,5 +1,5 @@
 import { CombinedGraphQLErrors } from "@apollo/client";
-import { useMutation, useQuery, useSubscription } from "@apollo/client/react";
+import { useApolloClient, useMutation, useQuery } from "@apollo/client/react";
 import { useCallback, useEffect, useMemo, useState } from "react";
 
 import { useConnection } from "./connection";
@@ -13,8 +13,7 @@ import {
   type MeetingSession,
   type Registration,
 } from "./operations";
-
-const RESUBSCRIBE_AFTER = 2_000;
+import { useResubscribing } from "./useResubscribing";
 
 /** The session with somebody here, or away. */
 function withAttendance(session: MeetingSession, userId: string, attending: boolean): MeetingSession {
@@ -29,13 +28,18 @@ function withAttendance(session: MeetingSession, userId: string, attending: bool
       organization,
       hearingAidRequested,
     })),
+    numAttending: here.length,
     numHearingAidRequested: here.filter((person) => person.hearingAidRequested).length,
   };
 }
 
+/** What the page says about a change that did not come to be, and that it has taken back if it showed it already. */
 function words(error: unknown): string {
-  if (CombinedGraphQLErrors.is(error)) return error.errors.map((one) => one.message).join(" ");
-  return "The server cannot be reached. Nothing was changed.";
+  if (!CombinedGraphQLErrors.is(error)) return "The server cannot be reached. Nothing was changed.";
+  const said = error.errors.map(({ message, extensions }) =>
+    extensions?.code === "CONFLICT" ? "somebody else was faster" : message,
+  );
+  return `Undone: ${said.join(", ")}.`;
 }
 
 export interface Meeting {
@@ -57,22 +61,13 @@ export function useMeeting(id: string): Meeting {
   // What was clicked and is not answered yet. It lies over whatever the server says meanwhile, so that a change somebody else
   // makes shows at once; Apollo's own optimistic layer would hide it until the answer.
   const [pending, setPending] = useState<ReadonlyMap<string, boolean>>(new Map());
+  const [pendingOpen, setPendingOpen] = useState<boolean | null>(null);
   const query = useQuery(MEETING, { variables: { id } });
-  const subscription = useSubscription(MEETING_CHANGES, {
-    variables: { id },
-    onData: ({ client, data }) => {
-      // The entity is in the cache by now; that there is one, or none any more, is what the query has to learn.
-      if (data.data) client.writeQuery({ query: MEETING, variables: { id }, data: data.data });
-    },
+  const client = useApolloClient();
+  useResubscribing(MEETING_CHANGES, { id }, (data) => {
+    // The entity is in the cache by now; that there is one, or none any more, is what the query has to learn.
+    client.writeQuery({ query: MEETING, variables: { id }, data });
   });
-
-  // The socket client reconnects by itself; a subscription that the server ended with an error is asked for again here.
-  const { error: ended, restart } = subscription;
-  useEffect(() => {
-    if (!ended) return;
-    const timer = setTimeout(restart, RESUBSCRIBE_AFTER);
-    return () => clearTimeout(timer);
-  }, [ended, restart]);
 
   // A first query that failed is repeated as soon as the server is back.
   const { error: failed, refetch } = query;
@@ -81,26 +76,32 @@ export function useMeeting(id: string): Meeting {
   }, [connection, failed, refetch]);
 
   const [mutateAttendance] = useMutation(SET_ATTENDANCE);
-  const [mutateOpen, opening] = useMutation(OPEN);
-  const [mutateClose, closing] = useMutation(CLOSE);
+  const [mutateOpen] = useMutation(OPEN);
+  const [mutateClose] = useMutation(CLOSE);
   const [mutateRegister] = useMutation(REGISTER);
 
   const stored = query.data?.meetingSession;
-  const session = useMemo(
-    () => stored && [...pending].reduce((shown, [userId, attending]) => withAttendance(shown, userId, attending), stored),
-    [stored, pending],
-  );
+  const session = useMemo(() => {
+    if (!stored) return stored;
+    const shown = pendingOpen === null ? stored : { ...stored, inSession: pendingOpen };
+    return [...pending].reduce((before, [userId, attending]) => withAttendance(before, userId, attending), shown);
+  }, [stored, pending, pendingOpen]);
 
-  const attempt = useCallback(async (change: () => Promise<unknown>): Promise<boolean> => {
-    setProblem(null);
-    try {
-      await change();
-      return true;
-    } catch (error) {
-      setProblem(words(error));
-      return false;
-    }
-  }, []);
+  const attempt = useCallback(
+    async (change: () => Promise<unknown>): Promise<boolean> => {
+      setProblem(null);
+      try {
+        await change();
+        return true;
+      } catch (error) {
+        setProblem(words(error));
+        // It was refused because things are not as they are shown here: look at how they are.
+        if (CombinedGraphQLErrors.is(error)) await refetch().catch(() => undefined);
+        return false;
+      }
+    },
+    [refetch],
+  );
 
   const setAttendance = async (userId: string, attending: boolean): Promise<void> => {
     if (pending.has(userId)) return;
@@ -114,10 +115,12 @@ export function useMeeting(id: string): Meeting {
     problem,
     dismiss: () => setProblem(null),
     isPending: (userId) => pending.has(userId),
-    isChangingStatus: opening.loading || closing.loading,
+    isChangingStatus: pendingOpen !== null,
     setAttendance,
     setOpen: async (open) => {
+      setPendingOpen(open);
       await attempt(() => (open ? mutateOpen({ variables: { id } }) : mutateClose({ variables: { id } })));
+      setPendingOpen(null);
     },
     register: (registration) => attempt(() => mutateRegister({ variables: { meetingId: id, ...registration } })),
   };

@@ -10,7 +10,7 @@ export function Numbers({ session }: { session: MeetingSession }) {
       <div className="number">
         <dt>Here now</dt>
         <dd>
-          <strong data-testid="here">{here}</strong> <span className="unit">of {registered}</span>
+          <strong data-testid="here">{here}</strong> <span className="unit">{session.seats === null ? `of ${registered}` : `of ${registered}, ${session.seats} seats`}</span>
         </dd>
         <div className="share" aria-hidden="true">
           <div className="share-filled" style={{ transform: `scaleX(${share})` }} />

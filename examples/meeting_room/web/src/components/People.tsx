@@ -16,16 +16,21 @@ interface PersonProps {
   person: Participant;
   pending: boolean;
   onAttendance: (userId: string, attending: boolean) => Promise<void>;
+  onPerson: (userId: string) => void;
 }
 
-function Person({ person, pending, onAttendance }: PersonProps) {
+function Person({ person, pending, onAttendance, onPerson }: PersonProps) {
   return (
     <li className={person.attending ? "person" : "person person-away"} data-user={person.userId}>
       <span className="avatar" aria-hidden="true" style={{ "--hue": hue(person.userId) } as React.CSSProperties}>
         {initials(person.name)}
       </span>
       <span className="who">
-        <span className="name">{person.name}</span>
+        <span className="name">
+          <button type="button" className="link" onClick={() => onPerson(person.userId)}>
+            {person.name}
+          </button>
+        </span>
         <span className="about">
           <span>{person.organization}</span>
           {person.role === "HOST" && <span className="tag">Host</span>}
@@ -64,9 +69,10 @@ interface Props {
   session: MeetingSession;
   isPending: (userId: string) => boolean;
   onAttendance: (userId: string, attending: boolean) => Promise<void>;
+  onPerson: (userId: string) => void;
 }
 
-export function People({ session, isPending, onAttendance }: Props) {
+export function People({ session, isPending, onAttendance, onPerson }: Props) {
   return (
     <section className="card people" aria-labelledby="people-title">
       <h2 id="people-title">Who is here</h2>
@@ -75,7 +81,13 @@ export function People({ session, isPending, onAttendance }: Props) {
       ) : (
         <ul>
           {session.participants.map((person) => (
-            <Person key={person.userId} person={person} pending={isPending(person.userId)} onAttendance={onAttendance} />
+            <Person
+              key={person.userId}
+              person={person}
+              pending={isPending(person.userId)}
+              onAttendance={onAttendance}
+              onPerson={onPerson}
+            />
           ))}
         </ul>
       )}
