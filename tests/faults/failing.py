@@ -76,10 +76,14 @@ class _FailingSnapshot:
     def timepoint(self) -> Timepoint:
         return self._inner.timepoint
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         self._outer.asked("get", paths)
-        return await self._inner.get(paths)
+        return await self._inner.get(paths, fields)
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         self._outer.asked("query", (f"{query.collection}/any",))
-        return await self._inner.query(query)
+        return await self._inner.query(query, fields)
+
+    async def count(self, query: Query) -> int:
+        self._outer.asked("count", (f"{query.collection}/any",))
+        return await self._inner.count(query)

@@ -134,17 +134,23 @@ class _KillingSnapshot:
     def timepoint(self) -> Timepoint:
         return self._inner.timepoint
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         number, kind = self._outer.begin("get", paths)
-        documents = await self._inner.get(paths)
+        documents = await self._inner.get(paths, fields)
         self._outer.end(number, kind)
         return documents
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         number, kind = self._outer.begin("query", (f"{query.collection}/any",))
-        documents = await self._inner.query(query)
+        documents = await self._inner.query(query, fields)
         self._outer.end(number, kind)
         return documents
+
+    async def count(self, query: Query) -> int:
+        number, kind = self._outer.begin("count", (f"{query.collection}/any",))
+        count = await self._inner.count(query)
+        self._outer.end(number, kind)
+        return count
 
 
 def _datastore(url: str) -> Datastore:

@@ -153,15 +153,19 @@ class _Snapshot:
     def timepoint(self) -> Timepoint:
         return self._inner.timepoint
 
-    async def get(self, paths: Sequence[str]) -> list[Document]:
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         await self._link.call()
-        found = await self._inner.get(paths)
+        found = await self._inner.get(paths, fields)
         await self._link.call()
         return found
 
-    async def query(self, query: Query) -> list[Document]:
+    async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         await self._link.call()
-        return await self._inner.query(query)
+        return await self._inner.query(query, fields)
+
+    async def count(self, query: Query) -> int:
+        await self._link.call()
+        return await self._inner.count(query)
 
 
 class _Deliveries:
