@@ -4,8 +4,9 @@
   stand at the top, and sees what the files define.
 - ``graphql`` is sent to the app the page has declared last (``app``), with the variables of a comment ``# {"id": "SF"}``.
 - ``json`` is what the GraphQL before it answers: each key it shows must be there, with that value.
-- ``console``: each command is checked to exist, with its options; ``bff schema print`` is run.
+- ``console``: each command is checked to exist, with its options; ``bff schema`` is run, and prints what is shown below it.
 - ``toml`` is read as settings.
+- ``js`` and ``ts`` stand in files that other tests run: test_snippets.py.
 - blocks without a language are figures.
 """
 
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^# (?P<name>[\w/]+\.py)\n")
+_COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _VARIABLES = re.compile(r"^# (\{.*\})$", re.MULTILINE)
 
 
@@ -91,13 +93,12 @@ class Reader:
                 shown = json.loads(block.text)
                 assert _shows(self._answer, shown), f"the page says {shown}, the answer is {self._answer}"
             case "console":
-                for line in block.text.splitlines():
-                    if line.startswith("$ "):
-                        self._console(line.removeprefix("$ "))
+                for found in _COMMAND.finditer(block.text):
+                    self._console(found[1], found[2].splitlines())
             case "toml":
                 table = tomllib.loads(block.text)
                 Settings(**table.get("tool", {}).get("bff", table))
-            case "":
+            case "" | "js" | "jsx" | "ts" | "tsx":
                 pass
             case other:
                 raise AssertionError(f"nobody knows how to run {other!r}")
@@ -143,7 +144,7 @@ class Reader:
         else:
             self._answer = await self._running.execute(block.text, variables)
         assert "errors" not in self._answer or "error" in block.text, self._answer
-        for result in (self._answer["data"] or {}).values():
+        for result in (self._answer.get("data") or {}).values():
             if isinstance(result, dict) and "id" in result:
                 self._names["id"] = result["id"]
 
@@ -151,17 +152,19 @@ class Reader:
         """``"…"`` as a value of a variable stands for the id that was answered last."""
         return {name: self._names["id"] if value == "…" else value for name, value in values.items()}
 
-    def _console(self, command: str) -> None:
+    def _console(self, command: str, shown: list[str]) -> None:
         words = shlex.split(command, comments=True)
         for part in " ".join(words).split(" && "):
             match part.split():
                 case ["make", target, *_]:
                     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no such target: {target}"
-                case ["bff", "schema", "print", app, *_]:
-                    result = CliRunner().invoke(cli, ["schema", "print", app])
-                    assert result.exit_code == 0, result.output
+                case ["bff", "schema", *rest]:
+                    result = CliRunner().invoke(cli, ["schema", *rest])
+                    assert result.exit_code in ({0, 1} if "check" in rest else {0}), result.output
+                    if shown:
+                        assert result.output.splitlines() == shown, result.output
                 case ["bff", *rest]:
-                    names = [word for word in rest if not word.startswith("-")][:1]
+                    names = [word for word in rest if not word.startswith("-")][: 2 if rest[0] == "codegen" else 1]
                     help_text = CliRunner().invoke(cli, [*names, "--help"], env={"COLUMNS": "200"}).output
                     for option in (word for word in rest if word.startswith("--")):
                         assert option.split("=")[0] in help_text, f"bff {names}: no option {option}"
@@ -169,6 +172,8 @@ class Reader:
                     for setting in settings:
                         name = setting.split("=")[0]
                         assert name.removeprefix("BFF_").split("__")[0].lower() in Settings.model_fields, f"no setting {name}"
+                case ["npm", *_] | ["git", *_] | ["npx", *_]:
+                    pass
                 case ["pip", "install", *_] | ["cd", *_] | ["curl", *_] | ["pytest", *_] | ["uvicorn", *_] | ["gcloud", *_]:
                     pass
                 case other:
