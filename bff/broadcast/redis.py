@@ -149,6 +149,16 @@ class RedisBackend(Backend):
         return await self._events.get()
 
     async def _command(self, *command: str | bytes) -> None:
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
+        try:
+            await self._execute(*command)
+        finally:
+            # redis-py may make an error of a cancellation, or nothing: whoever cancels waits for us to end.
+            if task is not None and task.cancelling() > cancelled:
+                raise asyncio.CancelledError
+
+    async def _execute(self, *command: str | bytes) -> None:
         try:
             async with asyncio.timeout(self._timeout), self._publishing:
                 if self._client is None:

@@ -253,6 +253,22 @@ class BroadcastConformance:
         with pytest.raises(BroadcastError):
             await broadcast.subscribe("c").__aenter__()
 
+    async def test_a_publishing_that_is_cancelled_ends(self) -> None:
+        """At whatever moment: one that went on would keep whoever closes its task waiting for ever."""
+        async with self.opened() as broadcast:
+
+            async def publish() -> None:
+                await broadcast.publish("cancelled", Message("key", b"payload"))
+                await asyncio.Event().wait()
+
+            for turns in range(40):
+                task = asyncio.create_task(publish())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                assert task.cancelled()
+
     async def test_ping_goes_there_and_back(self) -> None:
         async with self.opened() as broadcast:
             await broadcast.ping()
