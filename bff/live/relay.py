@@ -15,6 +15,7 @@ from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.channels import Channels
 from bff.projection.stored_view import metadata_path
 from bff.supervisor import Backoff, Status, Supervisor
+from bff.together import together
 from bff.types import Timepoint
 
 if TYPE_CHECKING:
@@ -132,9 +133,8 @@ class Relay:
                 await self._publish(channel, announcement.to_message(self._max_message_bytes))
                 await asyncio.sleep(0)  # publishing in memory does not wait: hubs are to read while a large batch is announced
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._publishing_at_once, len(announcements))):
-                group.create_task(publish_pending())
+        at_once = min(self._publishing_at_once, len(announcements))
+        await together(*(publish_pending() for _ in range(at_once)), limit=self._publishing_at_once)
 
     async def _of_deletions(self, deleted: Iterable[Document]) -> list[tuple[str, Announcement]]:
         """A deletion's version is in the view's metadata; the listener's time is the listener's."""

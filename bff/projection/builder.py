@@ -19,8 +19,8 @@ from bff.projection.metadata import Metadata
 from bff.projection.recent import Mark, RecentChanges
 from bff.projection.shapes import Shapes
 from bff.projection.stored_view import StoredView, metadata_path
-from bff.projection.together import together
 from bff.projection.view_writer import Written, write
+from bff.together import together
 from bff.types import Timepoint
 
 __all__ = ["Builder", "Built", "Observer"]

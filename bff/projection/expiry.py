@@ -9,9 +9,9 @@ from types import TracebackType
 
 from bff.datastore.port import Datastore, Delete, Precondition
 from bff.errors import Conflict, OutcomeUnknown
-from bff.projection.together import together
 from bff.query import Compare, Op, Order, Query
 from bff.supervisor import Status, Supervisor
+from bff.together import together
 
 __all__ = ["EXPIRES_AT", "Expiry"]
 

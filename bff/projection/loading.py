@@ -16,8 +16,8 @@ from bff.model.ref import Ref
 from bff.model.store import NotLoaded, ReferenceDefinition, Store
 from bff.model.view_model import ViewModel
 from bff.projection.dependencies import Dependencies, QueryRead
-from bff.projection.together import together
 from bff.query import Query
+from bff.together import together
 from bff.types import Timepoint
 
 __all__ = ["Loading", "load"]

@@ -14,7 +14,7 @@ from bff.projection.metadata import Metadata
 from bff.projection.paging import metadata_pages, pages, with_prefix
 from bff.projection.roots import single_root
 from bff.projection.stored_view import METADATA, metadata_path
-from bff.projection.together import together
+from bff.together import together
 
 __all__ = ["OnProgress", "RebuildProgress", "rebuild"]
 

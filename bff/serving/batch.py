@@ -13,6 +13,7 @@ from bff.serving.context import Response
 from bff.serving.errors import RequestRefused
 from bff.serving.operations import Operation
 from bff.serving.parameters import Unacceptable
+from bff.together import together
 
 __all__ = ["answer_batch"]
 
@@ -41,9 +42,7 @@ async def answer_batch(parameters: list[Any], most: int, prepare: Prepare, execu
         if alone:
             results += [await _result(one, execute) for one in run]
         else:
-            async with asyncio.TaskGroup() as together:
-                tasks = [together.create_task(_result(one, execute)) for one in run]
-            results += [task.result() for task in tasks]
+            results += await together(*(_result(one, execute) for one in run))
     return results
 
 

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from bff.together import together
+
 __all__ = ["Check", "CheckResult", "Health"]
 
 logger = logging.getLogger("bff.serving")
@@ -67,9 +69,8 @@ class Health:
 
     async def results(self) -> dict[str, CheckResult]:
         """Run every check."""
-        async with asyncio.TaskGroup() as group:
-            running = {check.name: group.create_task(self._run(check)) for check in self._checks}
-        return {name: task.result() for name, task in running.items()}
+        found = await together(*(self._run(check) for check in self._checks))
+        return {check.name: result for check, result in zip(self._checks, found, strict=True)}
 
     async def _run(self, check: Check) -> CheckResult:
         try:

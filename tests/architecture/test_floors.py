@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-GROUND_FILES = "errors naming types document query storable values order_key matching supervisor request_extensions"
+GROUND_FILES = "errors naming types document query storable values order_key matching supervisor together request_extensions"
 GROUND = {f"bff.{name}" for name in GROUND_FILES.split(" ")}
 PORTS = ("bff.datastore.port", "bff.broadcast.port")
 JOINTS = ("bff.datastore.connect", "bff.datastore.unit_of_work", "bff.datastore.session", "bff.broadcast.connect")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bff.projection.together import together
+from bff.together import together
 
 pytestmark = pytest.mark.anyio
 
