@@ -51,7 +51,7 @@ class AppHarness:
     seconds. Entering raises what ``App.running`` raises.
     """
 
-    def __init__(self, app: App, *, settings: Settings | None = None, timeout: float = 10.0) -> None:
+    def __init__(self, app: App, *, settings: Settings | None = None, timeout: float = 30.0) -> None:
         self.app = app
         self.timeout = timeout
         self._settings = settings or Settings(datastore_url="sqlite://", broadcast_url="memory://")
