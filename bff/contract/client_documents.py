@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from graphql import (
-    DocumentNode,
-    ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     NameNode,
@@ -25,6 +22,7 @@ from graphql import (
     visit,
 )
 
+from bff.contract.fragments import with_fragments
 from bff.contract.validity import problems_of
 from bff.errors import SettingsError
 from bff.serving.manifest import PersistedDocument
@@ -66,7 +64,8 @@ def client_documents(schema: GraphQLSchema, paths: Iterable[Path], *, typename: 
     fragments = {name: one for (kind, name), one in known.items() if kind == FRAGMENT}
     documents = []
     for name, operation in sorted((name, one) for (kind, name), one in known.items() if kind == OPERATION):
-        document = _document(operation, fragments, typename=typename)
+        document = with_fragments(operation, fragments)
+        document = visit(document, _Typename()) if typename else document
         problems += [_placed(error) for error in problems_of(schema, document)]
         body = print_ast(document)
         documents.append(PersistedDocument(hashlib.sha256(body.encode()).hexdigest(), body, name, operation.operation.value))
@@ -84,31 +83,6 @@ def _add(one: Any, known: dict[tuple[str, str], Any]) -> str | None:
     kind = OPERATION if isinstance(one, OperationDefinitionNode) else FRAGMENT
     first = known.setdefault((kind, one.name.value), one)
     return None if first is one else f"there is another {kind} {one.name.value} at {_place(first)}"
-
-
-def _document(
-    operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode], *, typename: bool
-) -> DocumentNode:
-    used: dict[str, FragmentDefinitionNode] = {}
-    waiting: list[ExecutableDefinitionNode] = [operation]
-    while waiting:
-        for name in _spreads(waiting.pop()):
-            if name in fragments and name not in used:
-                used[name] = fragments[name]
-                waiting.append(fragments[name])
-    document = DocumentNode(definitions=(operation, *(used[name] for name in sorted(used))))
-    return visit(document, _Typename()) if typename else document
-
-
-def _spreads(definition: ExecutableDefinitionNode) -> list[str]:
-    found: list[str] = []
-
-    class Spreads(Visitor):
-        def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
-            found.append(node.name.value)
-
-    visit(definition, Spreads())
-    return found
 
 
 class _Typename(Visitor):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     OperationDefinitionNode,
-    Visitor,
     parse,
-    visit,
 )
 
+from bff.contract.fragments import with_fragments
 from bff.errors import SettingsError
 from bff.serving.manifest import read_manifest
 
@@ -54,15 +52,13 @@ def read_operations(places: Sequence[str]) -> tuple[RecordedOperation, ...]:
             documents += [(one.id, _parse(f"{path}: {one.name or one.id}", one.body)) for one in read_manifest(path)]
         else:
             documents.append((str(path), _parse(str(path), _read(path))))
-    fragments = {
-        definition.name.value: definition
-        for _, document in documents
-        for definition in document.definitions
-        if isinstance(definition, FragmentDefinitionNode)
-    }
+    fragments = {name: fragment for _, document in documents for name, fragment in _fragments(document).items()}
     operations = tuple(
         RecordedOperation(
-            definition.name.value if definition.name else "(no name)", where, _with_fragments(definition, document, fragments)
+            definition.name.value if definition.name else "(no name)",
+            where,
+            # Those of its own document before others of their name.
+            with_fragments(definition, {**fragments, **_fragments(document)}),
         )
         for where, document in documents
         for definition in document.definitions
@@ -88,28 +84,5 @@ def _parse(where: str, text: str) -> DocumentNode:
         raise SettingsError(f"{where} is not GraphQL: {error.message}") from None
 
 
-def _with_fragments(
-    operation: OperationDefinitionNode, document: DocumentNode, everywhere: dict[str, FragmentDefinitionNode]
-) -> DocumentNode:
-    """The operation and the fragments that it reaches, those of its own document before others of their name."""
-    own = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
-    found: dict[str, FragmentDefinitionNode] = {}
-    waiting = list(_spreads(operation))
-    while waiting:
-        name = waiting.pop()
-        fragment = own.get(name) or everywhere.get(name)
-        if fragment is not None and name not in found:
-            found[name] = fragment
-            waiting += _spreads(fragment)
-    return DocumentNode(definitions=(operation, *found.values()))
-
-
-def _spreads(definition: OperationDefinitionNode | FragmentDefinitionNode) -> Iterable[str]:
-    names: list[str] = []
-
-    class Collect(Visitor):
-        def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> None:
-            names.append(node.name.value)
-
-    visit(definition, Collect())
-    return names
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}

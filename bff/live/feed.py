@@ -12,6 +12,7 @@ from bff.errors import BroadcastError
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.entry import Entry
 from bff.live.reading import Reading
+from bff.live.settle import settle
 from bff.projection.stored_view import StoredView
 
 if TYPE_CHECKING:
@@ -118,12 +119,7 @@ class Feed:
 
     def _tell(self, error: BaseException | None) -> None:
         waiting, self._waiting = self._waiting, {}
-        for future in waiting:
-            if not future.done():
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(error)
+        settle(waiting, error)
 
     def _receive(self, message: object) -> None:
         if message is RESYNC or not isinstance(message, Message) or message.key == COMPARE.key:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bff.errors import BroadcastError, DatastoreUnavailable
 from bff.live.entry import Entry
+from bff.live.settle import settle
 from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
 from bff.query import Query
@@ -140,7 +141,7 @@ class Reading:
         if wish is not None:
             if wish.retry is not None:
                 wish.retry.cancel()
-            _settle(wish.waiting, BroadcastError(f"{entry.key}: nobody looks at it any more"))
+            settle(wish.waiting, BroadcastError(f"{entry.key}: nobody looks at it any more"))
 
     def _wish(self, entry: Entry, *, urgent: bool) -> asyncio.Future[None]:
         wish = self._wishes.setdefault(entry, _Wish())
@@ -210,7 +211,7 @@ class Reading:
 
     def _land(self, batch: list[_Read], error: Exception | None) -> None:
         for read in batch:
-            _settle(read.waiting, error)
+            settle(read.waiting, error)
             wish = self._wishes.get(read.entry)
             if wish is None:
                 continue  # forgotten meanwhile
@@ -229,12 +230,3 @@ class Reading:
         if wish.retry is not None:
             wish.retry.cancel()
         wish.retry = asyncio.get_running_loop().call_later(self._backoff.delay(wish.failures), self.owe, entry)
-
-
-def _settle(waiting: Waiting, error: Exception | None) -> None:
-    for future in waiting:
-        if not future.done():
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)

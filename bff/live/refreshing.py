@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from bff.errors import BroadcastError, DatastoreUnavailable
+from bff.live.settle import settle
 from bff.supervisor import Backoff, Supervisor
 
 __all__ = ["Refresh", "Refreshing"]
@@ -84,7 +85,7 @@ class Refreshing:
         refresh.owed, refresh.forgotten = False, True
         if refresh.retry is not None:
             refresh.retry.cancel()
-        self._settle(refresh.waiting, BroadcastError(f"{refresh.what}: nobody looks at it any more"))
+        settle(refresh.waiting, BroadcastError(f"{refresh.what}: nobody looks at it any more"))
         refresh.waiting = []
 
     def _queue(self, refresh: Refresh) -> None:
@@ -126,7 +127,7 @@ class Refreshing:
             self._landed(refresh, waiting, error, owed=owed)
 
     def _landed(self, refresh: Refresh, waiting: list[asyncio.Future[None]], error: BaseException | None, *, owed: bool) -> None:
-        self._settle(waiting, error)
+        settle(waiting, error)
         if refresh.forgotten:
             return
         if error is None:
@@ -146,12 +147,3 @@ class Refreshing:
             refresh.retry.cancel()
         delay = self._backoff.delay(refresh.failures)
         refresh.retry = asyncio.get_running_loop().call_later(delay, self.owe, refresh)
-
-    @staticmethod
-    def _settle(waiting: list[asyncio.Future[None]], error: BaseException | None) -> None:
-        for future in waiting:
-            if not future.done():
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(error)

@@ -76,11 +76,6 @@ class MutationDefinition:
     on_instance: bool
     errors: tuple[ErrorDefinition, ...] = ()
 
-    @property
-    def returns_one_view(self) -> bool:
-        """Whether a call that succeeds has exactly one view to show."""
-        return kind_of(self.returns) == "view"
-
     async def call(self, target: object, arguments: Mapping[str, Any]) -> Any:
         """Call it on a document or a Mediator, or on a class where it is a classmethod; subclasses may override it."""
         run = getattr(target, "run", None) if kind_of(type(target)) == "mediator" else None
