@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLSchema, get_named_type
 
 from bff.contract.recorded import RecordedOperation
-from bff.datastore.firestore.heartbeat import COLLECTION as HEARTBEATS
+from bff.datastore.firestore.names import HEARTBEATS
 from bff.indexes.composites import ASCENDING, DESCENDING, ELEMENTS, Composite, Listed, composites_of_list, composites_of_query
 from bff.indexes.recorded import recorded_lists
 from bff.model.catalog import Catalog

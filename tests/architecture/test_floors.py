@@ -143,10 +143,11 @@ def test_every_package_on_disk_is_shipped() -> None:
     assert listed == {name for name, file in MODULES.items() if file.name == "__init__.py"}
 
 
-def test_importing_bff_loads_no_driver_and_opens_nothing() -> None:
-    """``import bff`` is cheap: no Firestore, no gRPC, no Redis, no thread."""
+@pytest.mark.parametrize("module", ["bff", "bff.cli"])
+def test_importing_bff_loads_no_driver_and_opens_nothing(module: str) -> None:
+    """It is cheap, and so is a process that serves the embedded datastore: no Firestore, no gRPC, no Redis, no thread."""
     program = (
-        "import sys, threading, bff\n"
+        f"import sys, threading, {module}\n"
         "heavy = {'google.cloud.firestore', 'grpc', 'redis', 'sqlite3'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "assert threading.active_count() == 1\n"

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bff.datastore.firestore.datastore import FirestoreDatastore
-from bff.datastore.firestore.heartbeat import COLLECTION as HEARTBEATS
+from bff.datastore.firestore.names import HEARTBEATS
 from bff.datastore.port import Delete, ExpectDocument, ExpectQuery, Merge, Precondition, Set, Target
 from bff.document import Document
 from bff.errors import Conflict, DocumentTooLarge, InvalidDocument, InvalidQuery

@@ -10,6 +10,7 @@ from uuid import uuid4
 from bff.datastore.firestore.commits import Committer
 from bff.datastore.firestore.connection import Connection
 from bff.datastore.firestore.in_flight import InFlight
+from bff.datastore.firestore.names import HEARTBEATS
 from bff.datastore.port import Delete, Set
 from bff.errors import DatastoreError
 from bff.types import Timepoint
@@ -18,7 +19,6 @@ __all__ = ["Heartbeat"]
 
 logger = logging.getLogger(__name__)
 
-COLLECTION = "_bff_heartbeats"
 REMOVE_SECONDS = 2.0
 KEPT = timedelta(days=1)
 
@@ -31,7 +31,7 @@ class Heartbeat:
     """
 
     def __init__(self) -> None:
-        self.path = f"{COLLECTION}/{uuid4().hex}"
+        self.path = f"{HEARTBEATS}/{uuid4().hex}"
         self._written = False
 
     async def beat(self, connection: Connection) -> Timepoint:
