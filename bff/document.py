@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bff.errors import BadUserInput
 from bff.types import Timepoint, Value
 
-__all__ = ["Document", "check_id", "collection_of", "document_id", "join_path"]
+__all__ = ["MAX_ID_BYTES", "Document", "check_id", "collection_of", "document_id", "join_path"]
 
 MAX_ID_BYTES = 1500
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
 from bff.types import GeoPoint, Value
 from bff.values import microseconds
 
-__all__ = ["order_key", "path_key"]
+__all__ = ["array_key", "map_key", "order_key", "path_key"]
 
 NULL, FALSE, TRUE, NAN, NUMBER, TIME, TEXT, BYTES, GEO, ARRAY, MAP = (
     b"\x10", b"\x20", b"\x21", b"\x30", b"\x31", b"\x40", b"\x50", b"\x60", b"\x80", b"\x90", b"\xa0",
@@ -28,6 +28,7 @@ _pack_float = struct.Struct(">d").pack
 _unpack_unsigned = struct.Struct(">Q").unpack
 _pack_unsigned = struct.Struct(">Q").pack
 _pack_number = struct.Struct(">cQH").pack
+_pack_exact = struct.Struct(">cdH").pack
 
 
 def order_key(value: Value) -> bytes:
@@ -38,16 +39,26 @@ def order_key(value: Value) -> bytes:
     """
     kind = type(value)
     if kind is str:
-        return TEXT + _terminated(cast(str, value).encode())
-    if value is None:
-        return NULL
-    if value is True:
-        return TRUE
-    if value is False:
-        return FALSE
+        return TEXT + cast(str, value).encode().replace(b"\x00", b"\x00\xff") + END_TEXT
+    if kind is int:
+        return _int_key(cast(int, value))
+    if kind is dict:
+        return _map_key(cast("dict[str, Value]", value))
+    if kind is list:
+        return array_key(map(order_key, cast("list[Value]", value)))
+    return _key(value)
+
+
+def _key(value: Value) -> bytes:
     match value:
-        case int() | float():
-            return _number_key(value)
+        case None:
+            return NULL
+        case bool():
+            return TRUE if value else FALSE
+        case float():
+            return NAN if math.isnan(value) else _pack_number(NUMBER, _float_bits(value), 0)
+        case int():
+            return _int_key(value)
         case datetime():
             return TIME + _pack_unsigned(microseconds(value) + SIGN_64)
         case str():
@@ -57,10 +68,31 @@ def order_key(value: Value) -> bytes:
         case GeoPoint():
             return GEO + _pack_unsigned(_float_bits(value.latitude)) + _pack_unsigned(_float_bits(value.longitude))
         case Mapping():
-            # The keys in order, each followed by its value: pairs are compared first, then how many there are.
-            pairs = sorted((order_key(name), order_key(item)) for name, item in value.items())
-            return MAP + b"".join(name + item for name, item in pairs) + END
-    return ARRAY + b"".join(map(order_key, cast("Sequence[Value]", value))) + END
+            return _map_key(value)
+    return array_key(map(order_key, cast("Sequence[Value]", value)))
+
+
+def array_key(keys: Iterable[bytes]) -> bytes:
+    """The order key of an array, of the keys of its items."""
+    return ARRAY + b"".join(keys) + END
+
+
+def map_key(keys: Iterable[bytes]) -> bytes:
+    """The order key of a map: of the keys of its names, sorted, each followed by the key of its value.
+
+    Pairs are compared first, then how many there are. Names sort as their keys do: Python compares text by code points, and
+    UTF-8 keeps their order.
+    """
+    return MAP + b"".join(keys) + END
+
+
+def _map_key(data: Mapping[str, Value]) -> bytes:
+    keys: list[bytes] = []
+    for name in sorted(data):
+        item = data[name]
+        keys.append(TEXT + name.encode().replace(b"\x00", b"\x00\xff") + END_TEXT)
+        keys.append(order_key(item))
+    return map_key(keys)
 
 
 def _terminated(text: bytes) -> bytes:
@@ -74,12 +106,12 @@ def _float_bits(number: float) -> int:
     return bits ^ ALL_64 if bits & SIGN_64 else bits | SIGN_64
 
 
-def _number_key(number: int | float) -> bytes:
+def _int_key(number: int) -> bytes:
     """The largest float that is not above the number, and how much the number is above it (only for |int| > 2**53)."""
-    if isinstance(number, float):
-        return NAN if math.isnan(number) else _pack_number(NUMBER, _float_bits(number), 0)
+    if 0 <= number <= MAX_EXACT:
+        return _pack_exact(NUMBER, -float(number), 0)  # the bits of the positive float, with the sign bit set
     below = float(number)
-    if -MAX_EXACT <= number <= MAX_EXACT:
+    if -MAX_EXACT <= number < 0:
         return _pack_number(NUMBER, _float_bits(below), 0)
     if int(below) > number:
         below = math.nextafter(below, -math.inf)

@@ -38,6 +38,8 @@ class Op(StrEnum):
 
 
 RANGES = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
+ORDERING = RANGES | {Op.NE, Op.NOT_IN}
+"""What Firestore calls inequalities: a query orders by their fields, whether it says so or not."""
 LISTS = frozenset({Op.IN, Op.NOT_IN, Op.ARRAY_CONTAINS_ANY})
 
 
@@ -85,6 +87,9 @@ class Order:
     direction: Direction = Direction.ASCENDING
 
 
+BY_PATH = (Order(PATH),)
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A position in the order of a query: one value per order, at most; the path of a document may end it.
@@ -112,6 +117,9 @@ class Query:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise InvalidQuery(f"limit {self.limit}: a query asks for at least one document")
+        # Without orders of its own and cursors there is nothing that could be wrong with them.
+        if not self.order_by and self.start is None and self.end is None:
+            return
         if self.full_order()[-1].field != PATH:
             raise InvalidQuery(f"an order by {PATH} comes last: paths are unique, and inequalities order by their fields too")
         for cursor in (self.start, self.end):
@@ -124,12 +132,12 @@ class Query:
         Firestore orders by inequality fields implicitly, in field order, and breaks ties by path in the direction of the
         last order.
         """
+        if not self.order_by and (self.where is None or (isinstance(self.where, Compare) and self.where.op not in ORDERING)):
+            return BY_PATH
         orders = list(self.order_by)
         named = {order.field for order in orders}
         last = orders[-1].direction if orders else Direction.ASCENDING
-        inequalities = {
-            compare.field for compare in leaves(self.where) if compare.op in RANGES or compare.op in {Op.NE, Op.NOT_IN}
-        }
+        inequalities = {compare.field for compare in leaves(self.where) if compare.op in ORDERING}
         orders += [Order(name, last) for name in sorted(inequalities - named - {PATH})]
         if PATH not in named:
             orders.append(Order(PATH, last))

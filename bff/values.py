@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import orjson
 
 from bff.types import GeoPoint, Value
 
-__all__ = ["MISSING", "Missing", "dump_document", "field_value", "load_document", "load_value", "microseconds", "same_data"]
+__all__ = [
+    "MISSING",
+    "Missing",
+    "changed_fields",
+    "dump_document",
+    "field_value",
+    "load_document",
+    "load_value",
+    "microseconds",
+    "same_data",
+]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -49,6 +60,9 @@ def field_value(data: Mapping[str, Value], field: str) -> Value | Missing:
 PLAIN = b"0"
 TAGGED = b"1"
 DUMP_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+SORTED_OPTIONS = DUMP_OPTIONS | orjson.OPT_SORT_KEYS
+CONTAINERS = frozenset({dict, list})
+WITHOUT_FLOATS = frozenset({str, int, bool, type(None), datetime, bytes, GeoPoint})
 
 
 def dump_document(data: Mapping[str, Value]) -> bytes:
@@ -58,8 +72,43 @@ def dump_document(data: Mapping[str, Value]) -> bytes:
     with ``$``; a map of the user's that has such a name is wrapped in ``$map``.
     """
     tagged: list[bool] = []
-    plain = _dump_map(data, tagged)
-    return (TAGGED if tagged else PLAIN) + orjson.dumps(plain, option=DUMP_OPTIONS)
+    text = _dump_at_once(data, tagged, DUMP_OPTIONS)
+    if text is None:
+        tagged = []
+        text = orjson.dumps(_dump_map(data, tagged), option=DUMP_OPTIONS)
+    return (TAGGED if tagged else PLAIN) + text
+
+
+def _dump_at_once(data: Mapping[str, Value], tagged: list[bool], options: int) -> bytes | None:
+    """What orjson writes by itself, asking only about values that JSON does not have; None where that may not be what is meant.
+
+    It writes a float that is not finite as null, and a name with ``$`` as it stands. Where there is neither, the text is what the
+    way through Python would have come to, at a tenth of its cost.
+    """
+    try:
+        text = orjson.dumps(data, partial(_dump, tagged=tagged), options)
+    except TypeError:
+        return None
+    if text.count(b'"$') != len(tagged) or (b"null" in text and not _is_finite(data.values())):
+        return None
+    return text
+
+
+def _is_finite(values: Iterable[Value]) -> bool:
+    """Whether none of these is, or holds, a float that is not finite; False also where there is something unusual."""
+    for value in values:
+        kind = type(value)
+        if kind in WITHOUT_FLOATS:
+            continue
+        if kind is float:
+            if not math.isfinite(cast(float, value)):
+                return False
+        elif kind is dict:
+            if not _is_finite(cast("dict[str, Value]", value).values()):
+                return False
+        elif not (kind is list and _is_finite(cast("list[Value]", value))):
+            return False
+    return True
 
 
 def _dump_map(data: Mapping[str, Value], tagged: list[bool]) -> Json:
@@ -74,6 +123,8 @@ def _dump(value: Value, tagged: list[bool]) -> Json:
     kind = type(value)
     if kind is str or kind is bool or value is None or kind is int:
         return value
+    if kind is datetime:
+        return _tag("$time", microseconds(cast(datetime, value)), tagged)
     match value:
         case float():
             if math.isfinite(value):
@@ -115,14 +166,19 @@ def load_value(raw: str) -> Value:
 
 
 def _load(value: Json) -> Json:
+    """The value that is meant, made of the one that was parsed: in its place, as nobody else has it."""
     if type(value) is dict:
         if len(value) == 1:
             [(name, content)] = value.items()
             if name.startswith("$"):
                 return _load_tagged(name, content)
-        return {name: _load(item) for name, item in value.items()}
-    if type(value) is list:
-        return [_load(item) for item in value]
+        for name, item in value.items():
+            if type(item) in CONTAINERS:
+                value[name] = _load(item)
+    elif type(value) is list:
+        for index, item in enumerate(value):
+            if type(item) in CONTAINERS:
+                value[index] = _load(item)
     return value
 
 
@@ -137,13 +193,40 @@ def _load_tagged(tag: str, content: Json) -> Json:
         case "$float":
             return float(content)
         case "$map":
-            return {name: _load(item) for name, item in content.items()}
+            return {name: _load(item) for name, item in content.items()}  # not itself taken for a tag
     raise ValueError(f"a stored value of the unknown kind {tag}: written by a newer version?")
 
 
 def same_data(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
     """Whether writing one over the other changes nothing; unlike in a query, ``1`` and ``1.0`` differ here."""
+    if one is other:
+        return True
+    tagged: list[bool] = []
+    tagged_too: list[bool] = []
+    text = _dump_at_once(one, tagged, SORTED_OPTIONS)
+    if text is not None:
+        other_text = _dump_at_once(other, tagged_too, SORTED_OPTIONS)
+        if other_text is not None and (text == other_text or not (tagged or tagged_too)):
+            return text == other_text
     return _same(one, other)
+
+
+SCALARS = frozenset({str, int, bool, type(None), bytes})
+
+
+def changed_fields(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]:
+    """The names of the fields that only one has, or that are not the same in both, as ``same_data`` means it."""
+    changed = [name for name in old if name not in new]
+    for name, value in new.items():
+        before = old.get(name, MISSING)
+        if before is value:
+            continue
+        if type(before) is type(value) and type(value) in SCALARS:
+            if before != value:
+                changed.append(name)
+        elif isinstance(before, Missing) or not same_data({"": before}, {"": value}):
+            changed.append(name)
+    return changed
 
 
 def _same(one: Any, other: Any) -> bool:

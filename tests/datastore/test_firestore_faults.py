@@ -212,6 +212,7 @@ async def test_a_listener_notices_a_frozen_server_and_goes_on_after_it(
         waiting = asyncio.create_task(follower.step())
         async with asyncio.timeout(30):
             await noticed.heard.wait()
+        assert not listening.following
         emulator.resume()
         await waiting
         after = await commit_when_it_is_back(datastore, Set("ships/b", {"n": 1}))

@@ -12,7 +12,7 @@ import pytest
 from bff.datastore.port import Set
 from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.datastore.sqlite.names import Names
-from bff.datastore.sqlite.reading import run_query
+from bff.datastore.sqlite.querying import run_query
 from bff.query import PATH, And, Compare, Cursor, Direction, Filter, Op, Or, Order, Query
 from bff.types import Value
 

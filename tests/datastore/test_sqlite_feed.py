@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bff.datastore.sqlite import feed, writing
 from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.errors import InvalidQuery
 from bff.testing.datastore_case import Follower
+from bff.types import Timepoint
 
 pytestmark = pytest.mark.anyio
 
@@ -141,21 +143,26 @@ async def test_a_listener_waits_for_a_file_that_is_ill_and_goes_on(tmp_path: Pat
     async with SQLiteDatastore(tmp_path / "city.db") as datastore, datastore.listen([USERS]) as listening:
         follower = Follower(listening)
         await follower.step()
-        assert datastore._readers is not None
-        begin = datastore._readers.begin
+        readers = datastore._readers
+        assert readers is not None
+        begun = readers._begun
         failing = 2
+        following: list[bool] = []
 
-        def begin_failing() -> sqlite3.Connection:
+        def begun_failing(connection: sqlite3.Connection, first_read: Callable[[], Timepoint]) -> Timepoint:
             nonlocal failing
+            following.append(listening.following)
             if failing:
                 failing -= 1
+                connection.close()
                 raise sqlite3.OperationalError("disk I/O error")
-            return begin()
+            return begun(connection, first_read)
 
-        datastore._readers.begin = begin_failing  # type: ignore[method-assign]
+        readers._begun = begun_failing  # type: ignore[method-assign]
         commit = await datastore.commit([Set("users/a", {"n": 1})])
         await follower.until(commit.timepoint)
         assert follower.present() == {"users/a": {"n": 1}}
+        assert following[:3] == [True, False, False]
         assert "trying again" in caplog.text
 
 

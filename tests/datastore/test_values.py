@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import IntEnum, StrEnum
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import bff.values
 from bff.errors import BadUserInput, DocumentTooLarge, InvalidDocument
 from bff.order_key import order_key, path_key
 from bff.storable import MAX_DOCUMENT_BYTES, check_document, check_path, document_size
 from bff.testing.datastore_case import same_value
 from bff.testing.datastore_samples import values
 from bff.types import GeoPoint
-from bff.values import MISSING, dump_document, field_value, load_document, same_data
+from bff.values import MISSING, changed_fields, dump_document, field_value, load_document, same_data
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -49,6 +52,61 @@ def test_what_is_dumped_is_loaded_again(data: dict[str, Any]) -> None:
     assert same_value(loaded, data)
     assert same_data(loaded, data)
     assert list(loaded) == list(data)
+
+
+@patient
+@given(st.dictionaries(texts, anything))
+@example({"a": None, "b": math.nan})
+@example({"a": "$b", "b": [{"$": None}], "c": b"$"})
+@example({"a": 'x"$y', "t": datetime(2020, 1, 1, tzinfo=UTC), "n": None})
+def test_the_short_way_of_dumping_comes_to_the_same_bytes_as_the_long_one(data: dict[str, Any]) -> None:
+    tagged: list[bool] = []
+    text = orjson.dumps(bff.values._dump_map(data, tagged), option=bff.values.DUMP_OPTIONS)
+    assert dump_document(data) == (b"1" if tagged else b"0") + text
+
+
+@patient
+@given(st.dictionaries(st.sampled_from("abc"), anything), st.dictionaries(st.sampled_from("abc"), anything))
+def test_data_is_the_same_where_no_field_has_changed(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert same_data(one, other) == bff.values._same(one, other) == (not changed_fields(one, other))
+    for name in "abc":
+        same = (name in one) == (name in other) and (name not in one or bff.values._same(one[name], other[name]))
+        assert (name not in changed_fields(one, other)) == same
+
+
+WRONG: list[dict[str, Any]] = [
+    {"__x__": 1},
+    {"": 1},
+    {"a": {"": 1}},
+    {"a": [[1]]},
+    {"a": [{"b": ((1,),)}]},
+    {"a": 2**63},
+    {"a": [-(2**63) - 1]},
+    {"a": datetime(2020, 1, 1)},
+    {"a": "\ud800"},
+    {"\ud800": 1},
+    {"a": {1: 1}},
+    {"a": {1, 2}},
+    {"a": UUID(int=1)},
+    {"a": date(2020, 1, 1)},
+    {"é" * 751: 1},
+]
+
+
+@pytest.mark.parametrize("data", WRONG, ids=ascii)
+def test_what_cannot_be_stored_is_refused(data: dict[str, Any]) -> None:
+    for wrong in (data, {"t": datetime(2020, 1, 1, tzinfo=UTC), "m": {"l": [data]}}):
+        with pytest.raises(InvalidDocument, match=r"^a/b: "):
+            check_document("a/b", wrong)
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    data: dict[str, Any] = {}
+    for _ in range(20):
+        data = {"a": data}
+    check_document("a/b", data)
+    with pytest.raises(InvalidDocument, match="20 levels"):
+        check_document("a/b", {"a": data})
 
 
 def test_subclasses_are_stored_as_what_they_are_of() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from bff.datastore.port import Commit
 from bff.datastore.sqlite.workers import Workers
@@ -21,19 +21,42 @@ BATCH = 64
 MAX_WAITING = 4096
 
 
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A request, and what its caller awaits. ``ended``: the writer has decided; one that was cancelled awaits ``ending``."""
+
+    request: CommitRequest
+    outcome: asyncio.Future[Commit]
+    ended: bool = False
+    ending: asyncio.Future[None] | None = None
+
+    def end(self, result: Commit | BaseException) -> None:
+        self.ended = True
+        if self.ending is not None:
+            self.ending.set_result(None)
+        if self.outcome.cancelled():
+            return
+        if isinstance(result, Commit):
+            self.outcome.set_result(result)
+        else:
+            self.outcome.set_exception(result)
+
+
 class Commits:
     """Commits that wait for the writer share its next transaction: under load one flush to the disk serves many.
 
-    The number that can wait is bounded; further ones wait for a place.
+    Those that come in one round of the event loop are together from the start. The number that can wait is bounded; further ones
+    wait for a place.
     """
 
     def __init__(self, workers: Workers, writer: Writer, committed: Callable[[], None]) -> None:
         self._workers = workers
         self._writer = writer
         self._committed = committed
-        self._waiting: deque[tuple[CommitRequest, asyncio.Future[Commit]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._places = asyncio.Semaphore(MAX_WAITING)
-        self._task: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closed = False
 
     async def commit(self, request: CommitRequest) -> Commit:
@@ -41,58 +64,60 @@ class Commits:
         async with self._places:
             if self._closed:
                 raise DatastoreUnavailable("sqlite: the datastore was closed before this commit began; nothing was written")
-            outcome: asyncio.Future[Commit] = asyncio.get_running_loop().create_future()
-            self._waiting.append((request, outcome))
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._work(), name="sqlite commits")
+            loop = asyncio.get_running_loop()
+            waiting = Waiting(request, loop.create_future())
+            self._waiting.append(waiting)
+            if self._idle.is_set():
+                self._idle.clear()
+                loop.call_soon(self._begin)
             try:
-                return await asyncio.shield(outcome)
+                return await waiting.outcome
             except asyncio.CancelledError:
-                await self._withdraw(request, outcome)
+                await self._withdraw(waiting)
                 raise
 
-    async def _withdraw(self, request: CommitRequest, outcome: asyncio.Future[Commit]) -> None:
+    async def _withdraw(self, waiting: Waiting) -> None:
         """Take a commit back that has not begun; wait for one that has, so that its caller knows it is over."""
-        if (request, outcome) in self._waiting:
-            self._waiting.remove((request, outcome))
-            outcome.cancel()
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
             return
-        while not outcome.done():
+        if waiting.ended:
+            if not waiting.outcome.cancelled():
+                waiting.outcome.exception()  # looked at, so that asyncio does not report it: the caller was cancelled
+            return
+        waiting.ending = asyncio.get_running_loop().create_future()
+        while not waiting.ended:
             try:
-                await asyncio.wait([outcome])
+                await asyncio.wait([waiting.ending])
             except asyncio.CancelledError:
                 continue
-        if not outcome.cancelled():
-            outcome.exception()
 
-    async def _work(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            try:
-                outcomes = await self._workers.run(partial(self._write, [request for request, _ in batch]), lambda: None)
-            except BFFError as error:
-                outcomes = [type(error)(*error.args) for _ in batch]  # one each: an exception is raised once
-            except BaseException as error:
-                for _, outcome in batch:
-                    outcome.set_exception(DatastoreError(f"sqlite: a commit failed unexpectedly: {error!r}"))
-                if isinstance(error, Exception):
-                    log.exception("sqlite: a commit failed unexpectedly")
-                    continue
-                while self._waiting:
-                    self._waiting.popleft()[1].cancel()
-                raise
-            for (_, outcome), result in zip(batch, outcomes, strict=True):
-                if isinstance(result, Commit):
-                    outcome.set_result(result)
-                else:
-                    outcome.set_exception(result)
-            self._committed()
+    def _begin(self) -> None:
+        """Hand the next batch to the thread."""
+        if not self._waiting:
+            self._idle.set()
+            return
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        requests = [waiting.request for waiting in batch]
+        self._workers.hand_over(lambda: self._write(requests), lambda outcomes: self._end(batch, outcomes))
 
-    def _write(self, requests: list[CommitRequest]) -> list[Commit | BFFError]:
-        return self._writer.apply(requests, lambda: not self._closed)
+    def _write(self, requests: Sequence[CommitRequest]) -> Sequence[Commit | BaseException]:
+        """In the thread."""
+        try:
+            return self._writer.apply(requests, lambda: not self._closed)
+        except BFFError as error:
+            return [type(error)(*error.args) for _ in requests]  # one each: an exception is raised once
+        except BaseException as error:
+            log.exception("sqlite: a commit failed unexpectedly")
+            return [DatastoreError(f"sqlite: a commit failed unexpectedly: {error!r}") for _ in requests]
+
+    def _end(self, batch: Sequence[Waiting], outcomes: Sequence[Commit | BaseException]) -> None:
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            waiting.end(outcome)
+        self._begin()
+        self._committed()
 
     async def close(self) -> None:
         """What waits for the writer is written first; what waits for another process's lock gives up."""
         self._closed = True
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._idle.wait()

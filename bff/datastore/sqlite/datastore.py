@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bff.datastore.port import Commit, Delete, Expectation, ResumePoint, Target, Write
+from bff.datastore.port import Commit, Delete, Expectation, ResumePoint, Set, Target, Write
 from bff.datastore.sqlite.commits import Commits
 from bff.datastore.sqlite.listening import SQLiteListening
 from bff.datastore.sqlite.names import Names
@@ -21,7 +21,7 @@ from bff.datastore.sqlite.watch import Watch
 from bff.datastore.sqlite.workers import Workers
 from bff.datastore.sqlite.writing import CommitRequest, Writer
 from bff.errors import DatastoreUnavailable
-from bff.storable import check_document, check_path
+from bff.storable import check_path, checked
 from bff.types import Timepoint
 
 __all__ = ["SQLiteDatastore"]
@@ -115,21 +115,14 @@ class SQLiteDatastore:
         except TimeoutError:
             raise DatastoreUnavailable(f"{self.url} did not answer within {PING_SECONDS:g} s") from None
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[SQLiteSnapshot]:
+    def snapshot(self) -> SQLiteSnapshot:
         readers, _ = self._opened()
-        async with readers.snapshot() as snapshot:
-            yield snapshot
+        return readers.snapshot()
 
     async def commit(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> Commit:
         _, commits = self._opened()
-        request = CommitRequest(tuple(writes), tuple(expect))
-        for write in request.writes:
-            if isinstance(write, Delete):
-                check_path(write.path)
-            else:
-                check_document(write.path, write.data)
-        return await commits.commit(request)
+        asked = tuple(writes)
+        return await commits.commit(CommitRequest(asked, tuple(expect), tuple(map(text_of, asked))))
 
     @asynccontextmanager
     async def listen(self, targets: Sequence[Target], since: ResumePoint | None = None) -> AsyncIterator[SQLiteListening]:
@@ -155,3 +148,12 @@ class SQLiteDatastore:
     def _wake(self) -> None:
         for listener in self._listeners:
             listener.wake()
+
+
+def text_of(write: Write) -> bytes | None:
+    """What a whole document is stored as. Raises what is wrong with a write by itself."""
+    if isinstance(write, Delete):
+        check_path(write.path)
+        return None
+    text = checked(write.path, write.data)
+    return text if isinstance(write, Set) else None

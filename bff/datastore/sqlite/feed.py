@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bff.datastore.port import Target
 from bff.datastore.sqlite.names import Names, group_scope
+from bff.datastore.sqlite.pace import UNHURRIED, Pace
 from bff.datastore.sqlite.reading import path_of, read_clock
 from bff.datastore.sqlite.schema import PATH_FIELD
 from bff.document import Document
@@ -61,7 +62,7 @@ class Feed:
         """The identity of the file: resume points of another one mean nothing here."""
         return str(connection.execute("SELECT database FROM clock").fetchone()[0])
 
-    def news(self, connection: sqlite3.Connection, since: Timepoint) -> News | None:
+    def news(self, connection: sqlite3.Connection, since: Timepoint, pace: Pace = UNHURRIED) -> News | None:
         """What changed after ``since``; None where that cannot be told, or is too much for one delivery."""
         last, horizon = connection.execute("SELECT last, horizon FROM clock").fetchone()
         if since < horizon or since > last:
@@ -70,19 +71,22 @@ class Feed:
             return News((), last)
         present = connection.execute(
             "SELECT d.path, d.data, d.update_time FROM documents AS d CROSS JOIN scopes AS s ON s.id = d.scope"
-            f" WHERE d.update_time > ? AND {self._wanted} ORDER BY d.update_time, d.path LIMIT ?",
+            f" WHERE d.update_time > ? AND {self._wanted} ORDER BY d.update_time LIMIT ?",
             (since, *self._collections, *self._groups, MAX_CHANGES + 1),
         )
-        documents = [Document(path_of(key), load_document(data), update_time) for key, data, update_time in present]
+        documents: list[Document] = []
+        for key, data, update_time in present:
+            pace.tick()
+            documents.append(Document(path_of(key), load_document(data), update_time))
         absent = connection.execute(
             "SELECT t.path, t.time FROM tombstones AS t CROSS JOIN scopes AS s ON s.id = t.scope"
-            f" WHERE t.time > ? AND {self._wanted} ORDER BY t.time, t.path LIMIT ?",
+            f" WHERE t.time > ? AND {self._wanted} ORDER BY t.time LIMIT ?",
             (since, *self._collections, *self._groups, MAX_CHANGES + 1),
         )
         documents += [Document(path_of(key), None, time) for key, time in absent]
         if len(documents) > MAX_CHANGES:
             return None
-        documents.sort(key=lambda document: document.update_time)
+        documents.sort(key=lambda document: (document.update_time, document.path))
         return News(tuple(documents), last)
 
     def page(self, connection: sqlite3.Connection, after: tuple[int, bytes] | None) -> Page:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from bff.datastore.sqlite.names import Names, group_scope
 from bff.datastore.sqlite.schema import PATH_FIELD
 from bff.document import collection_of, document_id
 from bff.errors import DocumentTooLarge
-from bff.order_key import order_key
+from bff.order_key import array_key, map_key, order_key
+from bff.query import PATH
 from bff.types import Value
+from bff.values import dump_document
 
-__all__ = ["ELEMENT", "MAX_KEY_BYTES", "WHOLE", "clip", "scopes_of", "update_entries"]
+__all__ = ["ELEMENT", "MAX_KEY_BYTES", "WHOLE", "Difference", "clip", "difference", "scopes_of", "update_entries"]
 
 WHOLE = 0
 ELEMENT = 1
@@ -22,9 +25,13 @@ MAX_KEY_BYTES = 1500
 
 MAX_ENTRIES = 40_000
 
-SCALARS = frozenset({str, int, bool, datetime, type(None)})
+Entry: TypeAlias = tuple[str, int, bytes]
+"""A field path (``PATH`` for the entry of the path itself), a kind, and a key."""
 
-Entry = tuple[str, int, bytes]
+PATH_ENTRY: Entry = (PATH, WHOLE, b"")
+
+DELETE = "DELETE FROM entries WHERE scope = ? AND field = ? AND kind = ? AND key = ? AND path = ?"
+INSERT = "INSERT INTO entries (scope, field, kind, key, path, document) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 def clip(key: bytes) -> bytes:
@@ -37,65 +44,106 @@ def scopes_of(path: str) -> list[str]:
     return [collection, group_scope(document_id(collection))] if "/" in collection else [collection]
 
 
-def entries_of(name: str, value: Value) -> Iterator[Entry]:
-    """A name with a dot in it has no field path that reaches it, and so no entries."""
-    if "." in name:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a write does to the entries of a document: those that go, and those that come."""
+
+    gone: set[Entry]
+    come: set[Entry]
+
+
+def difference(
+    path: str, old: Mapping[str, Value] | None, new: Mapping[str, Value] | None, changed: Collection[str]
+) -> Difference:
+    """The difference between the entries of two states of a document, given the fields in which they differ.
+
+    Raises DocumentTooLarge where the new one has too many.
+    """
+    keys: dict[bytes, bytes] = {}
+    before, after = _entries_of(old or {}, changed, keys), _entries_of(new or {}, changed, keys)
+    if new is not None:
+        _check_number(path, new, changed, after)
+    gone, come = before - after, after - before
+    if new is None:
+        gone.add(PATH_ENTRY)
+    elif old is None:
+        come.add(PATH_ENTRY)
+    return Difference(gone, come)
+
+
+def _check_number(path: str, data: Mapping[str, Value], changed: Collection[str], after: set[Entry]) -> None:
+    kept = [name for name in data if name not in changed]
+    if len(after) + sum(_most_entries(data[name]) for name in kept) <= MAX_ENTRIES:
         return
-    yield from _entries(name, value)
+    number = len(after) + len(_entries_of(data, kept, {}))
+    if number > MAX_ENTRIES:
+        raise DocumentTooLarge(f"{path}: {number:,} index entries are over the limit of {MAX_ENTRIES:,}")
 
 
-def _entries(field: str, value: Value) -> Iterator[Entry]:
-    yield field, WHOLE, clip(order_key(value))
+def _most_entries(value: Value) -> int:
+    """As many as a value has if none of them are equal."""
     if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if "." not in name:
-                yield from _entries(f"{field}.{name}", inner)
+        return 1 + sum(map(_most_entries, value.values()))
+    return 1 + len(value) if isinstance(value, list | tuple) else 1
+
+
+def _entries_of(data: Mapping[str, Value], fields: Iterable[str], keys: dict[bytes, bytes]) -> set[Entry]:
+    """The entries of these fields. A name with a dot in it has no field path that reaches it, and so no entries.
+
+    ``keys`` are those of items of arrays, by their texts: what is in both states of a document is looked at once.
+    """
+    entries: set[Entry] = set()
+    for name in fields:
+        if name in data and "." not in name:
+            _add_entries(entries, name, data[name], keys)
+    return entries
+
+
+def _add_entries(entries: set[Entry], field: str, value: Value, keys: dict[bytes, bytes]) -> bytes:
+    """Add the entries of a value and of what it holds; its order key, which is made of theirs."""
+    if isinstance(value, Mapping):
+        parts: list[bytes] = []
+        for name in sorted(value):
+            inner = value[name]
+            parts.append(order_key(name))
+            parts.append(order_key(inner) if "." in name else _add_entries(entries, f"{field}.{name}", inner, keys))
+        key = map_key(parts)
     elif isinstance(value, list | tuple):
-        for item in value:
-            yield field, ELEMENT, clip(order_key(item))
+        items = [_item_key(item, keys) for item in value]
+        entries.update([(field, ELEMENT, item[:MAX_KEY_BYTES]) for item in items])
+        key = array_key(items)
+    else:
+        key = order_key(value)
+    entries.add((field, WHOLE, key[:MAX_KEY_BYTES]))
+    return key
+
+
+def _item_key(item: Value, keys: dict[bytes, bytes]) -> bytes:
+    if type(item) is not dict:
+        return order_key(item)
+    text = dump_document(item)
+    key = keys.get(text)
+    if key is None:
+        key = keys[text] = order_key(item)
+    return key
 
 
 def update_entries(
-    connection: sqlite3.Connection,
-    names: Names,
-    path: str,
-    key: bytes,
-    document: int,
-    old: Mapping[str, Value] | None,
-    new: Mapping[str, Value] | None,
+    connection: sqlite3.Connection, names: Names, path: str, key: bytes, document: int, difference: Difference
 ) -> None:
-    """Make the entries of a document those of its new data. ``key`` is its path as an order key. Raises DocumentTooLarge."""
-    before, after, kept = _differing(old or {}, new or {})
-    if len(after) + kept > MAX_ENTRIES:
-        raise DocumentTooLarge(f"{path}: {len(after) + kept:,} index entries are over the limit of {MAX_ENTRIES:,}")
-    gone = [(names.field(connection, field), kind, value) for field, kind, value in before - after]
-    come = [(names.field(connection, field), kind, value) for field, kind, value in after - before]
-    if new is None:
-        gone.append((PATH_FIELD, WHOLE, b""))
-    elif old is None:
-        come.append((PATH_FIELD, WHOLE, b""))
-    # In key order, so that neighbours on a page are written together.
+    """Make the difference to the entries of a document. ``key`` is its path as an order key."""
     for name in scopes_of(path):
         scope = names.scope(connection, name)
-        connection.executemany(
-            "DELETE FROM entries WHERE scope = ? AND field = ? AND kind = ? AND key = ? AND path = ?",
-            [(scope, *entry, key) for entry in sorted(gone)],
-        )
-        connection.executemany(
-            "INSERT INTO entries (scope, field, kind, key, path, document) VALUES (?, ?, ?, ?, ?, ?)",
-            [(scope, *entry, key, document) for entry in sorted(come)],
-        )
+        if difference.gone:
+            connection.executemany(DELETE, [(scope, *entry, key) for entry in _in_key_order(connection, names, difference.gone)])
+        if difference.come:
+            connection.executemany(
+                INSERT, [(scope, *entry, key, document) for entry in _in_key_order(connection, names, difference.come)]
+            )
 
 
-def _differing(old: Mapping[str, Value], new: Mapping[str, Value]) -> tuple[set[Entry], set[Entry], int]:
-    """The entries before and after, without those of fields that are plainly the same, and how many these are."""
-    same = {
-        name
-        for name, value in new.items()
-        if type(value) in SCALARS and name in old and type(old[name]) is type(value) and old[name] == value
-    }
-    return (
-        {entry for name, value in old.items() if name not in same for entry in entries_of(name, value)},
-        {entry for name, value in new.items() if name not in same for entry in entries_of(name, value)},
-        len(same),
+def _in_key_order(connection: sqlite3.Connection, names: Names, entries: set[Entry]) -> list[tuple[int, int, bytes]]:
+    """With the ids of the fields; in key order, so that neighbours on a page are written together."""
+    return sorted(
+        (PATH_FIELD if field == PATH else names.field(connection, field), kind, value) for field, kind, value in entries
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from bff.datastore.port import Changes, ResumePoint, Target
 from bff.datastore.sqlite.feed import Feed, News
+from bff.datastore.sqlite.pace import Pace
 from bff.datastore.sqlite.readers import Readers
 from bff.errors import DatastoreUnavailable
 from bff.types import Timepoint
@@ -50,6 +51,12 @@ class SQLiteListening:
         self._news = asyncio.Event()
         self._closed = False
         self._failures = 0
+        self._whole = False
+        self._following = False
+
+    @property
+    def following(self) -> bool:
+        return self._following and not self._closed
 
     def wake(self) -> None:
         """There may be news."""
@@ -68,19 +75,24 @@ class SQLiteListening:
 
     async def __anext__(self) -> Changes:
         # Nothing of the state moves before the batch is returned: a cancelled call loses nothing.
+        self._following = self._whole  # whoever comes back has done with what it was given
         while not self._closed:
             self._news.clear()
             try:
                 async with self._readers.snapshot() as snapshot:
-                    changes, position = await snapshot.read(self._next)
+                    changes, position = await snapshot.read_here(self._next)
             except DatastoreUnavailable as error:
+                self._following = self._whole = False
                 if not self._closed:
                     await self._back_off(error)
                 continue
             self._failures = 0
             self._position = position
+            self._whole = position.resend is None
+            self._following = self._following and self._whole
             if changes is not None and (changes.documents or changes.reset or changes.resume is None or self._is_due()):
                 return self._deliver(changes)
+            self._following = True
             await self._wait(owed=changes is not None)
         raise StopAsyncIteration
 
@@ -113,16 +125,18 @@ class SQLiteListening:
         except TimeoutError:
             pass
 
-    # In a worker thread, on a snapshot's connection:
+    # On a snapshot's connection; of a resend, in a worker thread:
 
-    def _next(self, connection: sqlite3.Connection) -> tuple[Changes | None, Position]:
+    def _next(self, connection: sqlite3.Connection, pace: Pace) -> tuple[Changes | None, Position]:
         position = self._position if self._position.checked else self._start(connection)
         if position.resend is None:
-            news = self._feed.news(connection, position.until)
+            news = self._feed.news(connection, position.until, pace)
             if news is not None:
                 return self._news_batch(news, position)
+            pace.long()
             position = replace(position, resend=self._present(connection), after=None)
             return self._resend(connection, position, reset=True)
+        pace.long()
         return self._resend(connection, position, reset=position.after is None)
 
     def _start(self, connection: sqlite3.Connection) -> Position:

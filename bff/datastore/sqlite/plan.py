@@ -7,7 +7,7 @@ source is the one that stands in the order asked for, so that a limit ends the r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import cast
@@ -19,7 +19,7 @@ from bff.order_key import order_key
 from bff.query import PATH, RANGES, Compare, Cursor, Direction, Filter, Op, Or, Order, Query
 from bff.types import Value
 
-__all__ = ["MAX_DISJUNCTS", "Conjunction", "Source", "conjunctions", "plan"]
+__all__ = ["MAX_DISJUNCTS", "Conjunction", "Source", "alternatives", "conjunctions", "plan", "plans"]
 
 MAX_DISJUNCTS = 30
 NULL = order_key(None)
@@ -109,6 +109,31 @@ def _alternatives(compare: Compare) -> list[Compare]:
         return [compare]
     distinct = {operand_key(compare.field, value): value for value in cast("list[Value]", compare.operand)}
     return [Compare(compare.field, op, value) for key, value in distinct.items() if key not in {NULL, NAN}]
+
+
+def plans(query: Query, orders: tuple[Order, ...]) -> list[Conjunction]:
+    """How a query is answered; no conjunction where it has no results, whatever the documents. Raises InvalidQuery."""
+    found = conjunctions(query.where)
+    planned = [plan(query, conjunction, orders) for conjunction in found[: 1 if is_alike(query, orders) else None]]
+    first = planned[0] if planned else None
+    if len(planned) < len(found) and first is not None:
+        planned += [with_point(first, compare) for [compare] in found[1:]]
+    return [one for one in planned if one is not None]
+
+
+def is_alike(query: Query, orders: tuple[Order, ...]) -> bool:
+    """Whether the conjunctions are equalities of one field, in the order of paths: what is planned for one is for all."""
+    where = query.where
+    return isinstance(where, Compare) and where.op in {Op.IN, Op.ARRAY_CONTAINS_ANY} and where.field != PATH and len(orders) == 1
+
+
+def with_point(planned: Conjunction, compare: Compare) -> Conjunction:
+    """The same with another key for its only point."""
+    key = order_key(compare.operand)
+    kind = planned.points[0].kind
+    point = Source(compare.field, kind, clip(key), clip(key))
+    told_by_entries = len(key) < MAX_KEY_BYTES
+    return Conjunction((point,), (), planned.paths, planned.by, None, planned.exact, told_by_entries)
 
 
 def plan(query: Query, conjunction: tuple[Compare, ...], orders: tuple[Order, ...]) -> Conjunction | None:
@@ -213,3 +238,19 @@ def _within_cursors(
 def others(points: Iterable[Source], source: Source) -> list[Source]:
     """The points that are still to be looked up for each entry of the source."""
     return [point for point in points if point is not source]
+
+
+def alternatives(planned: Sequence[Conjunction]) -> list[bytes] | None:
+    """The keys of conjunctions by path that are of one point each and differ in its key alone; None where they are others."""
+    if len(planned) < 2:
+        return None
+    first = planned[0]
+    keys: list[bytes] = []
+    for one in planned:
+        if len(one.points) != 1 or one.ranges or one.by.field != PATH or one.paths != first.paths:
+            return None
+        [point] = one.points
+        if (point.field, point.kind) != (first.points[0].field, first.points[0].kind) or point.low is None:
+            return None
+        keys.append(point.low)
+    return keys

@@ -1,17 +1,22 @@
-"""Read transactions: the connections they run on, and the snapshots that hold them."""
+"""Read transactions: the connections they run on, and the snapshots that hold them.
+
+What runs where, and why: docs/decisions/sqlite-reads-on-the-loop.md.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TypeVar
 
-from bff.datastore.sqlite.connection import connect, patiently, translated
+from bff.datastore.sqlite.connection import LOCKED, connect, patiently, primary_code, translated, translation
 from bff.datastore.sqlite.names import Names
-from bff.datastore.sqlite.reading import count_results, read_clock, read_documents, run_query
+from bff.datastore.sqlite.pace import HERE_SECONDS, STEPS, UNHURRIED, Pace, TooLong
+from bff.datastore.sqlite.querying import count_results, run_query
+from bff.datastore.sqlite.reading import read_clock, read_documents
 from bff.datastore.sqlite.workers import Workers
 from bff.document import Document
 from bff.errors import DatastoreUnavailable
@@ -27,6 +32,11 @@ READ_SECONDS = 60.0
 MAX_SNAPSHOTS = 128
 IDLE_CONNECTIONS = 8
 THREADS = 4
+HERE_DOCUMENTS = 128
+"""More documents than this are read in a thread from the start."""
+
+NOT_HERE = LOCKED | {sqlite3.SQLITE_INTERRUPT}
+"""What ends a read on the event loop, and is no failure of a thread's: a lock is waited for there."""
 
 
 class Readers:
@@ -38,19 +48,18 @@ class Readers:
         self._workers = Workers("bff-sqlite-read", THREADS)
         self._idle: list[sqlite3.Connection] = []
         self._places = asyncio.Semaphore(MAX_SNAPSHOTS)
+        self._spent = 0.0
+        self._round = asyncio.Event()
         self._closed = False
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[SQLiteSnapshot]:
-        await self._enter()
-        snapshot = SQLiteSnapshot(self)
-        try:
-            yield snapshot
-        finally:
-            snapshot.close()
-            self._places.release()
+    def snapshot(self) -> SQLiteSnapshot:
+        return SQLiteSnapshot(self)
 
-    async def _enter(self) -> None:
+    async def enter(self) -> None:
+        """Take one of the places for snapshots."""
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
         try:
             async with asyncio.timeout(READ_SECONDS):
                 await self._places.acquire()
@@ -59,25 +68,53 @@ class Readers:
                 f"sqlite: {MAX_SNAPSHOTS} snapshots of {self.path} are open already, and none was closed for {READ_SECONDS:g} s"
             ) from None
 
+    def leave(self) -> None:
+        self._places.release()
+
+    def has_spent(self, seconds: float) -> None:
+        """The event loop was held for so long by a read."""
+        if not self._spent:
+            asyncio.get_running_loop().call_soon(self._begin_round)
+        self._spent += seconds
+
+    def _begin_round(self) -> None:
+        self._spent = 0.0
+        self._round.set()
+        self._round.clear()
+
+    async def turn(self) -> None:
+        """Wait while reads have held the loop long enough in this round of it: what else is to be done comes first."""
+        while self._spent >= HERE_SECONDS:
+            await self._round.wait()
+
     async def run(self, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
         try:
             return await self._workers.run(work, interrupt, READ_SECONDS)
         except TimeoutError:
             raise DatastoreUnavailable(f"sqlite: a read of {self.path} took over {READ_SECONDS:g} s and was ended") from None
 
-    def begin(self) -> sqlite3.Connection:
-        """A connection with a read transaction, in a worker thread."""
+    def begin(self) -> tuple[sqlite3.Connection, Timepoint]:
+        """A connection with a read transaction, and what it sees up to; in a worker thread."""
         try:
             connection = self._idle.pop()
         except IndexError:  # not asked for before: another thread may take the last one in between
             connection = patiently(lambda: connect(self.path, durable=False))
+        return connection, self._begun(connection, lambda: patiently(lambda: read_clock(connection)))
+
+    def begin_here(self) -> tuple[sqlite3.Connection, Timepoint]:
+        """The same on the event loop: neither opens a file nor waits for a lock. Raises TooLong where that would be needed."""
+        if not self._idle:
+            raise TooLong
+        connection = self._idle.pop()
+        return connection, self._begun(connection, lambda: read_clock(connection))
+
+    def _begun(self, connection: sqlite3.Connection, first_read: Callable[[], Timepoint]) -> Timepoint:
         try:
             connection.execute("BEGIN")
-            patiently(lambda: read_clock(connection))  # the first read fixes what the transaction sees
+            return first_read()  # fixes what the transaction sees
         except BaseException:
             connection.close()
             raise
-        return connection
 
     def end(self, connection: sqlite3.Connection) -> None:
         """End the transaction and keep the connection for the next one. Waits for nothing."""
@@ -113,6 +150,14 @@ class SQLiteSnapshot:
         self._turn = asyncio.Lock()
         self._closed = False
 
+    async def __aenter__(self) -> SQLiteSnapshot:
+        await self._readers.enter()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._close()
+        self._readers.leave()
+
     @property
     def timepoint(self) -> Timepoint:
         """Of the last commit that the reads see. Raises RuntimeError before the first read."""
@@ -122,34 +167,69 @@ class SQLiteSnapshot:
 
     async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         wanted = [check_path(path) for path in paths]
-        return await self.read(lambda connection: read_documents(connection, wanted, fields))
+
+        def work(connection: sqlite3.Connection, pace: Pace) -> list[Document]:
+            return read_documents(connection, wanted, fields, pace)
+
+        return await (self.read_here(work) if len(wanted) <= HERE_DOCUMENTS else self.read(lambda on: work(on, UNHURRIED)))
 
     async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
-        return await self.read(lambda connection: run_query(connection, self._readers.names, query, fields))
+        return await self.read_here(lambda connection, pace: run_query(connection, self._readers.names, query, fields, pace))
 
     async def count(self, query: Query) -> int:
-        return await self.read(lambda connection: count_results(connection, self._readers.names, query))
+        return await self.read_here(lambda connection, pace: count_results(connection, self._readers.names, query, pace))
+
+    async def read_here(self, work: Callable[[sqlite3.Connection, Pace], T]) -> T:
+        """Run a read that is likely to be short: on the event loop, and once more in a thread where it turns out not to be."""
+        readers = self._readers
+        await readers.turn()
+        if not self._turn.locked():
+            began = perf_counter()
+            try:
+                return self._read_here(work, Pace(began + HERE_SECONDS))
+            except TooLong:
+                pass
+            finally:
+                readers.has_spent(perf_counter() - began)
+        return await self.read(lambda connection: work(connection, UNHURRIED))
+
+    def _read_here(self, work: Callable[[sqlite3.Connection, Pace], T], pace: Pace) -> T:
+        self._check_open()
+        try:
+            if self._connection is None:
+                self._connection, self._timepoint = self._readers.begin_here()
+            self._connection.set_progress_handler(pace.is_over, STEPS)
+            try:
+                return work(self._connection, pace)
+            finally:
+                self._connection.set_progress_handler(None, 0)
+        except sqlite3.Error as error:
+            if primary_code(error) in NOT_HERE:
+                raise TooLong from None
+            raise translation(error, self._readers.path, "reading") from error
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read in a thread. Reads of one snapshot take turns; those of others run beside them."""
         async with self._turn:
-            if self._closed:
-                raise RuntimeError("the snapshot is closed: read within its `async with`")
-            self._readers.check_open()
+            self._check_open()
             return await self._readers.run(lambda: self._read(work), self._interrupt)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the snapshot is closed: read within its `async with`")
+        self._readers.check_open()
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with translated(self._readers.path, "reading"):
             if self._connection is None:
-                self._connection = self._readers.begin()
-                self._timepoint = read_clock(self._connection)
+                self._connection, self._timepoint = self._readers.begin()
             return work(self._connection)
 
     def _interrupt(self) -> None:
         if self._connection is not None:
             self._connection.interrupt()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         self._closed = True
         if self._connection is not None:
             self._readers.end(self._connection)

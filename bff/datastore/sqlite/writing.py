@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bff.datastore.port import Commit, Delete, Expectation, ExpectDocument, Merge, Precondition, Write
+from bff.datastore.port import Commit, Expectation, ExpectDocument, Merge, Precondition, Write
 from bff.datastore.sqlite.connection import begin_writing, translated
-from bff.datastore.sqlite.index import update_entries
+from bff.datastore.sqlite.index import Difference, difference, update_entries
 from bff.datastore.sqlite.names import Names
-from bff.datastore.sqlite.reading import read_clock, run_query
+from bff.datastore.sqlite.querying import run_query
+from bff.datastore.sqlite.reading import read_clock, read_update_times
 from bff.datastore.sqlite.schema import TOMBSTONES, now
 from bff.document import collection_of
 from bff.errors import BFFError, Conflict, OutcomeUnknown
 from bff.order_key import path_key
-from bff.storable import check_document
+from bff.storable import checked
 from bff.types import Timepoint, Value
-from bff.values import dump_document, load_document, same_data
+from bff.values import changed_fields, load_document
 
 __all__ = ["CommitRequest", "Writer"]
 
@@ -27,21 +28,33 @@ PRUNE_EVERY = 1024
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """What one call of ``commit`` asks for."""
+    """What one call of ``commit`` asks for. ``texts``: what each ``Set`` stores, None for the other writes."""
 
     writes: tuple[Write, ...]
     expect: tuple[Expectation, ...]
+    texts: tuple[bytes | None, ...]
 
 
 @dataclass(slots=True)
 class Pending:
-    """A document within a commit: as it is stored, and as the writes so far make it."""
+    """A document within a commit: the bytes that are stored, and those that the writes so far make of it. None: there is none.
+
+    The data is read from them alone, so that the index is of what is stored, whatever becomes of what the caller holds.
+    """
 
     id: int | None
-    raw: bytes | None
+    old: bytes | None
     update_time: Timepoint | None
-    old: Mapping[str, Value] | None
-    new: Mapping[str, Value] | None
+    new: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """A document that is to be written, and all that takes: from here on nothing is refused."""
+
+    path: str
+    document: Pending
+    difference: Difference
 
 
 class Writer:
@@ -62,13 +75,15 @@ class Writer:
         try:
             with translated(self._path, "writing to"):
                 begin_writing(connection, wanted)
-                last = read_clock(connection)
+                before = last = read_clock(connection)
                 outcomes: list[Commit | BFFError] = []
                 for request in requests:
                     outcome = self._attempt(request, last)
                     outcomes.append(outcome)
                     if isinstance(outcome, Commit):
                         last = outcome.timepoint
+                if last != before:
+                    connection.execute("UPDATE clock SET last = ?", (last,))
             with translated(self._path, "committing to", on_disk_error=OutcomeUnknown):
                 connection.execute("COMMIT")
         except BaseException:
@@ -80,81 +95,81 @@ class Writer:
         return outcomes
 
     def _attempt(self, request: CommitRequest, last: Timepoint) -> Commit | BFFError:
-        """One request, in its own savepoint: what is refused after it began to write is undone."""
-        connection = self._connection
-        connection.execute("SAVEPOINT request")
+        """One request. What is refused is refused before it writes, so that there is nothing to undo."""
         try:
-            timepoint = self._apply(request, last)
+            storing = self._prepare(request)
         except BFFError as refused:
-            connection.execute("ROLLBACK TO request")
-            connection.execute("RELEASE request")
-            self._names.forget()
             return refused
-        connection.execute("RELEASE request")
+        if not storing:
+            return Commit(last)
+        # The hybrid clock: the machine's time, but later than every commit before, whatever the machine's clock does.
+        timepoint = max(now(), last + 1)
+        for one in storing:
+            self._store(one, timepoint)
         return Commit(timepoint)
 
-    def _apply(self, request: CommitRequest, last: Timepoint) -> Timepoint:
-        for expectation in request.expect:
-            self._check_expectation(expectation)
+    def _prepare(self, request: CommitRequest) -> list[Storing]:
+        """What changes, and how. Raises what a commit is refused with."""
+        self._check_expectations(request.expect)
         documents: dict[str, Pending] = {}
-        for write in request.writes:
+        for write, text in zip(request.writes, request.texts, strict=True):
             document = documents.get(write.path) or self._load(write.path)
             if write.precondition is not None:
                 check_precondition(write.path, write.precondition, document)
-            document.new = written(document, write)
+            document.new = written(document, write, text)
             documents[write.path] = document
-        changed = {path: document for path, document in documents.items() if document.old is not document.new}
-        raws = {path: dump_document(document.new) for path, document in changed.items() if document.new is not None}
-        changed = {path: document for path, document in changed.items() if is_changed(document, raws.get(path))}
-        if not changed:
-            return last
-        # The hybrid clock: the machine's time, but later than every commit before, whatever the machine's clock does.
-        timepoint = max(now(), last + 1)
-        for path, document in changed.items():
-            self._store(path, document, raws.get(path), timepoint)
-        self._connection.execute("UPDATE clock SET last = ?", (timepoint,))
-        return timepoint
+        storing: list[Storing] = []
+        for path, document in documents.items():
+            if document.old == document.new:
+                continue
+            old, new = _data(document.old), _data(document.new)
+            changed = changed_fields(old or {}, new or {})
+            if changed or old is None or new is None:
+                storing.append(Storing(path, document, difference(path, old, new, changed)))
+        return storing
 
-    def _check_expectation(self, expectation: Expectation) -> None:
-        if isinstance(expectation, ExpectDocument):
-            found = self._connection.execute("SELECT update_time FROM documents WHERE path = ?", (path_key(expectation.path),))
-            row = found.fetchone()
-            if (None if row is None else row[0]) != expectation.update_time:
-                raise Conflict(f"{expectation.path} was changed by somebody else")
-            return
-        results = run_query(self._connection, self._names, expectation.query, ())
-        if tuple((document.path, document.update_time) for document in results) != expectation.results:
-            raise Conflict(f"the results of a query on {expectation.query.collection} were changed by somebody else")
+    def _check_expectations(self, expectations: Sequence[Expectation]) -> None:
+        expected = [(one.path, one.update_time) for one in expectations if isinstance(one, ExpectDocument)]
+        found = read_update_times(self._connection, [path for path, _ in expected])
+        for path, update_time in expected:
+            if found.get(path) != update_time:
+                raise Conflict(f"{path} was changed by somebody else")
+        for one in expectations:
+            if isinstance(one, ExpectDocument):
+                continue
+            results = run_query(self._connection, self._names, one.query, ())
+            if tuple((document.path, document.update_time) for document in results) != one.results:
+                raise Conflict(f"the results of a query on {one.query.collection} were changed by somebody else")
 
     def _load(self, path: str) -> Pending:
         found = self._connection.execute(
             "SELECT id, data, update_time FROM documents WHERE path = ?", (path_key(path),)
         ).fetchone()
         if found is None:
-            return Pending(None, None, None, None, None)
-        id, raw, update_time = found
-        data = load_document(raw)
-        return Pending(id, raw, update_time, data, data)
+            return Pending(None, None, None, None)
+        id, data, update_time = found
+        return Pending(id, data, update_time, data)
 
-    def _store(self, path: str, document: Pending, raw: bytes | None, timepoint: Timepoint) -> None:
-        connection, key = self._connection, path_key(path)
-        scope = self._names.scope(connection, collection_of(path))
-        id = document.id
-        if raw is None:
+    def _store(self, storing: Storing, timepoint: Timepoint) -> None:
+        connection, path, key = self._connection, storing.path, path_key(storing.path)
+        id, data = storing.document.id, storing.document.new
+        if data is None:
+            scope = self._names.scope(connection, collection_of(path))
             connection.execute("DELETE FROM documents WHERE id = ?", (id,))
             connection.execute("INSERT OR REPLACE INTO tombstones (path, scope, time) VALUES (?, ?, ?)", (key, scope, timepoint))
             self._deletions += 1
             if self._deletions % PRUNE_EVERY == 0:
                 self._prune()
         elif id is None:
+            scope = self._names.scope(connection, collection_of(path))
             cursor = connection.execute(
-                "INSERT INTO documents (path, scope, update_time, data) VALUES (?, ?, ?, ?)", (key, scope, timepoint, raw)
+                "INSERT INTO documents (path, scope, update_time, data) VALUES (?, ?, ?, ?)", (key, scope, timepoint, data)
             )
             id = cursor.lastrowid
             connection.execute("DELETE FROM tombstones WHERE path = ?", (key,))
         else:
-            connection.execute("UPDATE documents SET update_time = ?, data = ? WHERE id = ?", (timepoint, raw, id))
-        update_entries(connection, self._names, path, key, id or 0, document.old, document.new)
+            connection.execute("UPDATE documents SET update_time = ?, data = ? WHERE id = ?", (timepoint, data, id))
+        update_entries(connection, self._names, path, key, id or 0, storing.difference)
 
     def _prune(self) -> None:
         """Forget the oldest deletions over the bound, and note up to when the feed is incomplete for it."""
@@ -177,19 +192,14 @@ def check_precondition(path: str, precondition: Precondition, document: Pending)
         raise Conflict(f"{path} was {'changed' if exists else 'deleted'} by somebody else")
 
 
-def written(document: Pending, write: Write) -> Mapping[str, Value] | None:
-    """The document's data after a write."""
-    if isinstance(write, Delete):
-        return None
-    if isinstance(write, Merge):
-        merged = {name: value for name, value in (document.new or {}).items() if name not in write.remove}
-        merged.update(write.data)
-        check_document(write.path, merged)
-        return merged
-    return dict(write.data)
+def written(document: Pending, write: Write, text: bytes | None) -> bytes | None:
+    """What the document is stored as after a write; ``text`` is that of a whole one."""
+    if not isinstance(write, Merge):
+        return text
+    merged = {name: value for name, value in (_data(document.new) or {}).items() if name not in write.remove}
+    merged.update(write.data)
+    return checked(write.path, merged)
 
 
-def is_changed(document: Pending, raw: bytes | None) -> bool:
-    if document.old is None or document.new is None:
-        return document.old is not document.new
-    return raw != document.raw and not same_data(document.old, document.new)
+def _data(stored: bytes | None) -> dict[str, Value] | None:
+    return None if stored is None else load_document(stored)
