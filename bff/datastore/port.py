@@ -181,6 +181,16 @@ class Listening(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Changes]: ...
 
+    @property
+    def following(self) -> bool:
+        """Whether it is up to date, as far as it knows: everything up to the present comes to its reader as it happens.
+
+        False before its reader has come back from the first batch with a ``resume``, and again from when a connection is lost, a
+        resend begins or the datastore does not answer until the same holds anew: so what was late is behind its reader then. A
+        datastore that falls silent is noticed by the adapter's own means, and no sooner.
+        """
+        ...
+
     def nudge(self) -> None:
         """Have it come soon to every timepoint that ``ping()`` has returned, also where nothing changes.
 

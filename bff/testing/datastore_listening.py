@@ -171,6 +171,24 @@ class ListeningConformance(DatastoreCase):
                 listening.nudge()
                 await follower.until(present)
 
+    async def test_it_is_following_once_what_it_told_is_done_with(self, datastore: Datastore) -> None:
+        await datastore.commit([Set("users/a", {"n": 1})])
+        async with datastore.listen([USERS]) as listening:
+            assert not listening.following
+            follower = Follower(listening)
+            while follower.resume is None:
+                await follower.step()
+                assert not listening.following, "its reader is still busy with what it was given"
+            waiting = asyncio.create_task(follower.until(await datastore.ping() + 1))
+            async with asyncio.timeout(PATIENCE):
+                while not listening.following:  # noqa: ASYNC110 - a turn or two
+                    await asyncio.sleep(0)
+            commit = await datastore.commit([Set("users/a", {"n": 2})])
+            await waiting
+            await follower.until(commit.timepoint)
+            assert listening.following, "news is no reason not to be"
+        assert not listening.following
+
     async def test_every_listener_hears_everything(self, datastore: Datastore) -> None:
         async with datastore.listen([USERS]) as one, datastore.listen([USERS, Target("other")]) as two:
             followers = [Follower(one), Follower(two)]

@@ -51,6 +51,9 @@ class FirestoreListening:
         self._tasks: list[asyncio.Task[None]] = []
         self._error: BaseException | None = None
         self._closed = False
+        self._place: Place | None = None
+        self._put = self._taken = self._done = 0
+        self._caught_up: int | None = None
 
     async def __aenter__(self) -> FirestoreListening:
         if self._tasks or self._closed:
@@ -80,9 +83,11 @@ class FirestoreListening:
         return self
 
     async def __anext__(self) -> Changes:
+        self._done = self._taken  # whoever comes back has done with what it was given
         while True:
             if self._waiting:
                 self._room.set()
+                self._taken += 1
                 return self._waiting.popleft()
             if self._error is not None and not self._closed:
                 raise self._error
@@ -90,6 +95,10 @@ class FirestoreListening:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
+
+    @property
+    def following(self) -> bool:
+        return self._caught_up is not None and self._done >= self._caught_up and not self._closed
 
     def nudge(self) -> None:
         self._nudge.set()
@@ -121,10 +130,12 @@ class FirestoreListening:
         """Follow one stream until it ends. Raises StreamEnded, or DatastoreError where another stream would end as well."""
         # A connection of its own each time: the old one may be what hangs.
         connection = await self._connect()
+        self._place = place
         try:
             stream = ListenStream(connection, self._state, self._heartbeat, self._heartbeat_seconds, place, self._nudge, failures)
             await stream.follow(self._pass_on if self._claims is None else self._claims.deliver)
         finally:
+            self._place = self._caught_up = None
             await connection.close()
 
     async def _pass_on(self, changes: Changes) -> None:
@@ -132,4 +143,7 @@ class FirestoreListening:
             self._room.clear()
             await self._room.wait()
         self._waiting.append(changes)
+        self._put += 1
+        if self._caught_up is None and changes.resume is not None and self._place is not None and self._place.consistent:
+            self._caught_up = self._put
         self._news.set()
