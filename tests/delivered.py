@@ -19,6 +19,10 @@ class Delivered:
     def __aiter__(self) -> AsyncIterator[Changes]:
         return self._batches
 
+    @property
+    def following(self) -> bool:
+        return self._listening is None or self._listening.following
+
     def nudge(self) -> None:
         if self._listening is not None:
             self._listening.nudge()

@@ -21,12 +21,14 @@ from bff.model.store_queries import store_queries
 from bff.model.view_model import ViewModel
 from bff.projection.handled import MEDIATORS
 from bff.projection.stored_view import METADATA
+from bff.projection.unchecked import UNCHECKED
 from bff.resolvers.idempotency_record import COLLECTION as IDEMPOTENCY
 
 __all__ = ["IndexConfig", "index_config", "missing_from", "with_config"]
 
 UNQUERIED: Final[Mapping[str, tuple[str, ...]]] = {
     METADATA: ("builtAt", "definition", "deleted", "details", "error", "key", "version", "view"),
+    UNCHECKED: ("at", "keys", "view"),
     MEDIATORS: ("attempts", "data", "error", "own", "path", "seen"),
     IDEMPOTENCY: ("entries", "fingerprint", "response"),
     HEARTBEATS: ("at", "expiresAt"),

@@ -94,7 +94,10 @@ class ModelShape(Shape):
             raise expected(self.model.__name__, value)
         # Not as attributes: those of deprecated fields warn whoever reads them, and this is nobody's use of them.
         values = value.__dict__
-        return {stored: _within(name, shape.encode, values[name]) for name, (stored, shape) in self.fields.items()}
+        try:
+            return {stored: shape.encode(values[name]) for name, (stored, shape) in self.fields.items()}
+        except CodecError:  # once more, to say where
+            return {stored: _within(name, shape.encode, values[name]) for name, (stored, shape) in self.fields.items()}
 
     def decode(self, stored: Any) -> BaseModel:
         if not isinstance(stored, Mapping):

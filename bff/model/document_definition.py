@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bff.model.codec import Codec
 from bff.model.mutation import MutationDefinition
 from bff.model.naming import Naming
+from bff.model.plain_reader import PlainReader, plain_reader
 
 if TYPE_CHECKING:
     from bff.model.domain_model import DomainModel
@@ -41,6 +42,11 @@ class DocumentDefinition:
     @cached_property
     def by_document_name(self) -> Mapping[str, DocumentField]:
         return {declared.document_name: declared for declared in self.fields.values()}
+
+    @cached_property
+    def plain_reader(self) -> PlainReader | None:
+        """Makes models of its documents without pydantic, where that comes to the same."""
+        return plain_reader(self)
 
     @cached_property
     def mutations(self) -> tuple[MutationDefinition, ...]:

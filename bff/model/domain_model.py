@@ -96,6 +96,8 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
     __bff_kind__: ClassVar[Kind] = "document"
     __bff_scope__: ClassVar[Scope] = {}
     __bff_declared__: ClassVar[bool] = False
+    __bff_plain__: ClassVar[bool] = True
+    """Whether neither it nor a parent has a say in how instances are made: what pydantic does decides."""
 
     if TYPE_CHECKING:
         __document__: ClassVar[DocumentDefinition]
@@ -201,7 +203,8 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
     @classmethod
     def stored_classes(cls) -> tuple[str, ...]:
         """The ``objType`` of what a query on this class finds; empty where that is the whole collection."""
-        if not any(hasattr(base, "__collection__") for base in cls.__bases__):
+        # Every class that is declared has a collection of its own, or its parent's: all but DomainModel itself.
+        if not any("__collection__" in vars(base) for base in cls.__bases__):
             return ()
         return (cls.__name__, *sorted({child.__name__ for child in known_subclasses(cls)}))
 
@@ -223,8 +226,13 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
         if data is None:
             raise InvalidDocument(f"{document.path}: there is no such document")
         model = cls._class_of(document.path, data)
+        definition = model.__document__
+        if definition.plain_reader is not None:
+            plain = definition.plain_reader(document, data)
+            if plain is not None:
+                return cast("Self", plain)
         values: dict[str, Any] = {"id": document.id}
-        for name, declared in model.__document__.fields.items():
+        for name, declared in definition.fields.items():
             if declared.document_name in data:
                 try:
                     values[name] = declared.codec.decode(data[declared.document_name])
@@ -234,8 +242,10 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
             made = model.model_validate(values)
         except ValidationError as error:
             raise InvalidDocument(f"{document.path} is no {model.__name__}: {problems(error)}") from None
-        made._stored = data
-        made._update_time = document.update_time
+        # What `made._stored = data` comes to, without what pydantic does for an attribute that any class may have.
+        private = made.__pydantic_private__
+        assert private is not None
+        private["_stored"], private["_update_time"] = data, document.update_time
         return made
 
     @classmethod

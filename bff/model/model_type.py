@@ -31,6 +31,10 @@ else:
 __all__ = ["DomainModelType", "complete"]
 
 
+HOOKS = frozenset({"__init__", "__new__", "__setattr__", "model_post_init", "model_validate"})
+"""With one of these a class has a say in how its documents are made."""
+
+
 # Type checkers do not take this over from pydantic's metaclass.
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
 class DomainModelType(ModelMetaclass):
@@ -47,15 +51,17 @@ class DomainModelType(ModelMetaclass):
         naming: Naming | str | None = None,
         **_config: Any,
     ) -> Any:
-        _parents = [base for base in _bases if isinstance(base, DomainModelType)]
+        _parents: list[Any] = [base for base in _bases if isinstance(base, DomainModelType)]
         if not _parents:
             return super().__new__(mcs, _name, _bases, _namespace, **_config)
         _check_names(_name, _parents[0], _namespace)
+        _plain = HOOKS.isdisjoint(_namespace)  # asked before pydantic adds its own
         try:
             _class: Any = super().__new__(mcs, _name, _bases, _namespace, **_config)
         except PydanticUserError as error:
             raise _explained(_name, _namespace, local_names(sys._getframe(1)), error) from None
         _class.__bff_scope__ = local_names(sys._getframe(1))
+        _class.__bff_plain__ = len(_parents) == len(_bases) and _plain and all(parent.__bff_plain__ for parent in _parents)
         _class.__collection__, _class.__naming__ = _settings(_name, _parents, collection, naming)
         _check_family(_class)
         # A name may be declared further down, or imported for type checkers only: it is looked up again on first use.

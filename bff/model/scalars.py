@@ -35,6 +35,10 @@ class ScalarShape(Shape):
     def decode(self, stored: Any) -> Any:
         return self._decode(stored)
 
+    @property
+    def decoder(self) -> Callable[[Any], Any]:
+        return self._decode
+
 
 class IntShape(Shape):
     """An integer of so many bits."""

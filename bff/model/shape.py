@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bff.types import Value
@@ -54,6 +55,11 @@ class Shape(ABC):
     @abstractmethod
     def decode(self, stored: Any) -> Any:
         """The value. Raises CodecError where what is stored is no such value."""
+
+    @property
+    def decoder(self) -> Callable[[Any], Any]:
+        """``decode``, for whoever calls it often."""
+        return self.decode
 
 
 def expected(what: str, value: object) -> CodecError:

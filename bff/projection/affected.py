@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import TypeAlias
 
 from bff.datastore.port import Datastore, Snapshots
@@ -16,12 +17,15 @@ from bff.projection.roots import single_root
 from bff.projection.shapes import Shapes
 from bff.projection.tokens import document_tokens, indexable
 from bff.query import Compare, Op
+from bff.together import together
 from bff.types import Value
 
 __all__ = ["Affected"]
 
 MAX_ANY = 30
 """How many values `array-contains-any` takes."""
+
+AT_ONCE = 8
 
 IsNews: TypeAlias = Callable[[Document, Metadata], bool]
 """Whether what is stored of the view may lack the document's change."""
@@ -75,16 +79,36 @@ class Affected:
             for name in {indexable(document.path), *document_tokens(document, self._shapes.of(document.collection))}:
                 by_dependency.setdefault(name, []).append(document)
         names: list[Value] = list(by_dependency)
-        for start in range(0, len(names), MAX_ANY):
-            some = names[start : start + MAX_ANY]
-            async for page in metadata_pages(snapshots, Compare("deps", Op.ARRAY_CONTAINS_ANY, some), size):
-                for metadata in page:
-                    item = (metadata.view, metadata.key)
-                    new.pop(item, None)
-                    if metadata.view in self._views and _concerns(metadata, by_dependency, is_news):
+        lookups = [
+            metadata_pages(snapshots, Compare("deps", Op.ARRAY_CONTAINS_ANY, names[start : start + MAX_ANY]), size)
+            for start in range(0, len(names), MAX_ANY)
+        ]
+        async with AsyncExitStack() as stack:
+            for lookup in lookups:
+                await stack.enter_async_context(aclosing(lookup))
+            # Most have one page: those are asked for at once. What is more comes when it is asked for.
+            for pages in [lookups[start : start + AT_ONCE] for start in range(0, len(lookups), AT_ONCE)]:
+                for lookup, first in zip(pages, await together(*map(_first, pages)), strict=True):
+                    for item in self._found(first, by_dependency, is_news, new):
                         yield item
+                    async for page in lookup:
+                        for item in self._found(page, by_dependency, is_news, new):
+                            yield item
         for item in new:
             yield item
+
+    def _found(
+        self,
+        page: Sequence[Metadata],
+        by_dependency: Mapping[str, Sequence[Document]],
+        is_news: IsNews,
+        new: dict[tuple[str, str], None],
+    ) -> Iterator[tuple[str, str]]:
+        for metadata in page:
+            item = (metadata.view, metadata.key)
+            new.pop(item, None)
+            if metadata.view in self._views and _concerns(metadata, by_dependency, is_news):
+                yield item
 
     def _roots_at(self, document: Document) -> Iterable[tuple[str, str]]:
         for view, model in self._roots.get(document.collection, ()):
@@ -92,10 +116,21 @@ class Affected:
                 yield view, document.id
 
 
+async def _first(pages: AsyncGenerator[list[Metadata], None]) -> Sequence[Metadata]:
+    try:
+        return await anext(pages)
+    except StopAsyncIteration:
+        return []
+
+
 def _is_newer(document: Document, metadata: Metadata) -> bool:
     return document.update_time > metadata.built_at
 
 
 def _concerns(metadata: Metadata, by_dependency: Mapping[str, Sequence[Document]], is_news: IsNews) -> bool:
-    touched = {id(one): one for name in metadata.dependencies for one in by_dependency.get(name, ())}
-    return any(is_news(one, metadata) and metadata.touched_by(one) for one in touched.values())
+    for name in metadata.dependencies:
+        for document in by_dependency.get(name, ()):
+            # One that was read concerns it whatever it is now; by a token it is found perhaps for nothing.
+            if is_news(document, metadata) and (name == indexable(document.path) or metadata.touched_by(document)):
+                return True
+    return False

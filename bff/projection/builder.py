@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bff.datastore.port import Datastore, Merge, Precondition
-from bff.errors import Conflict, IncompleteBuild, OutcomeUnknown
+from bff.datastore.port import Datastore
+from bff.errors import IncompleteBuild
 from bff.model.view_model import ViewModel
 from bff.projection.build import Build, Evaluated, memory_key, prepare
 from bff.projection.dependencies import results_of
+from bff.projection.joined_queries import read_both
 from bff.projection.metadata import Metadata
+from bff.projection.news import News
 from bff.projection.recent import Mark, RecentChanges
 from bff.projection.shapes import Shapes
-from bff.projection.stored_view import StoredView, metadata_path
-from bff.projection.view_writer import Written, write
-from bff.together import together
+from bff.projection.stored_view import StoredView
+from bff.projection.turns import Turns
+from bff.projection.unchecked import FLUSH_AT, Unchecked
+from bff.projection.view_writer import Writing, Written
 from bff.types import Timepoint
 
 __all__ = ["Builder", "Built", "Observer"]
@@ -30,7 +33,8 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 8
 LONGEST_PAUSE_SECONDS = 0.5
 MEMORY = 10_000
-FLUSH_AT = 100
+BATCH_DOCUMENTS = 4_000
+FIRST_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Builder:
 
     The race: a document changes after a build read it and before the build has stored that it did; whoever looks the change up
     finds nobody. So every build, once stored, is checked against what changed since its timepoint: against ``recent`` where a
-    listener of this process follows along, else by reading what it read again. Until then its metadata says ``unchecked``: a
-    process that dies in between leaves a trace for ``Sweep`` to find.
+    listener of this process follows along, else by reading what it read again. Until then a note in the datastore says that it
+    is ``unchecked``: a process that dies in between leaves a trace for ``Sweep`` to find.
     """
 
     def __init__(
@@ -71,13 +75,16 @@ class Builder:
     ) -> None:
         self.datastore = datastore
         self.shapes = shapes or Shapes()
+        self.news = News()
+        self._turns = Turns()
         self._recent = recent or RecentChanges()
         self._observer = observer
         self._memory: OrderedDict[str, Evaluated] = OrderedDict()
-        self._checked: dict[str, Timepoint] = {}
-        self._building: Counter[str] = Counter()
-        self._flushing: set[str] = set()
-        self._flushed = asyncio.Event()
+        self._built_at: OrderedDict[tuple[str, str], Timepoint] = OrderedDict()
+        """Up to when what is stored of a view has read everything, as far as it was built here, and lately."""
+        self.unchecked = Unchecked()
+        self._documents: dict[str, int] = {}
+        """By the name of a view, how many documents the largest of the last builds has read."""
         self._warned: set[str] = set()
 
     async def build(self, view: type[ViewModel], keys: Sequence[str]) -> list[Built]:
@@ -89,7 +96,8 @@ class Builder:
         built: dict[str, Built] = {}
         pending = list(dict.fromkeys(keys))
         for attempt in range(1, ATTEMPTS + 1):
-            pending = await self._attempt(view, pending, built, last=attempt == ATTEMPTS)
+            async with self._turns.take(view.__view__.name, pending):
+                pending = await self._attempt(view, pending, built, last=attempt == ATTEMPTS)
             if not pending:
                 break
             await asyncio.sleep(random.uniform(0, min(0.005 * 2.0**attempt, LONGEST_PAUSE_SECONDS)))
@@ -98,79 +106,63 @@ class Builder:
                 self._observer.built(one)
         return [built[key] for key in keys]
 
-    def is_checked(self, metadata_path: str) -> bool:
-        """Whether this view was checked here, and only the note of it is still to be written."""
-        return metadata_path in self._checked
+    async def catch_up(self, view: type[ViewModel], wanted: Mapping[str, Timepoint]) -> None:
+        """As ``build``, for who wants what is stored of each key to follow from everything up to a timepoint.
+
+        What was built here since then is left alone, be it as the answer to the mutation that made the change.
+        """
+        name = view.__view__.name
+        async with self._turns.take(name, wanted):
+            late = [key for key, timepoint in wanted.items() if self._built_at.get((name, key), 0) < timepoint]
+        if late:
+            await self.build(view, late)
+
+    def batch(self, view: str, limit: int) -> int:
+        """How many views of this name to build at a time: so many that their documents are no more than some thousands."""
+        return max(1, min(limit, BATCH_DOCUMENTS // self._documents.get(view, BATCH_DOCUMENTS // FIRST_BATCH)))
 
     async def flush(self) -> None:
-        """Note in the datastore what has been checked, but for what is being built. Raises DatastoreUnavailable."""
-        # A build under way expects the metadata as it read it, and will be checked itself.
-        paths = [path for path in self._checked if not self._building[path]]
-        while paths:
-            some = [(path, self._checked.pop(path)) for path in paths[:FLUSH_AT] if path in self._checked]
-            del paths[:FLUSH_AT]
-            if not some:
-                continue
-            self._flushing.update(path for path, _ in some)
-            try:
-                await self._flush([Merge(path, {}, ("unchecked",), Precondition(update_time=time)) for path, time in some])
-            except BaseException:
-                self._checked = {**dict(some), **self._checked}
-                raise
-            finally:
-                self._flushing.difference_update(path for path, _ in some)
-                self._flushed.set()
-                self._flushed = asyncio.Event()
-
-    async def _flush(self, notes: Sequence[Merge]) -> None:
-        try:
-            await self.datastore.commit(notes)
-        except (Conflict, OutcomeUnknown):
-            if len(notes) > 1:
-                await together(*(self._flush([note]) for note in notes))
-            # A single one was built again elsewhere: the newer build answers for itself.
+        """Remove the notes in the datastore of what has been checked. Raises DatastoreUnavailable."""
+        await self.unchecked.flush(self.datastore)
 
     async def _attempt(self, view: type[ViewModel], keys: Sequence[str], built: dict[str, Built], *, last: bool) -> list[str]:
         """Build, write and check once. The keys that are to be built again at once."""
-        paths = [metadata_path(view.__view__.name, key) for key in keys]
-        while not self._flushing.isdisjoint(paths):
-            await self._flushed.wait()
-        mark = self._recent.begin()
-        self._building.update(paths)
+        attempt, mark = self.unchecked.attempt(), self._recent.begin()
         try:
             builds = await prepare(self.datastore, view, keys, self._memory)
-            self._warn(view, builds)
-            results = await together(*(self._write(build) for build in builds))
+            self._note_size(view, builds)
+            writing = Writing(self.datastore, self.unchecked, attempt, self.shapes.known, self._stored)
             again = []
-            for build, written in zip(builds, results, strict=True):
+            stored: list[Written] = []
+            for build, written in zip(builds, await writing.store(builds), strict=True):
                 if written is None:
                     again.append(build.key)
                     if last:
                         built[build.key] = self._given_up(build)
                     continue
                 built[build.key] = Built(written.view, written.build.error, written.metadata)
+                stored.append(written)
                 self._remember(written)
-            again += await self._check(mark, [written for written in results if written is not None])
+            again += await self._check(mark, stored, attempt)
+            self._note_built(stored)
         finally:
             self._recent.end(mark)
-            self._building.subtract(paths)
-            for path in paths:
-                if not self._building[path]:
-                    del self._building[path]
-        if not self._recent.following or len(self._checked) >= FLUSH_AT:
+        if last:
+            for key in again:
+                self.unchecked.leave((view.__view__.name, key))
+        if not self._recent.following or self.unchecked.done >= FLUSH_AT:
             await self.flush()
         return [] if last else again
 
-    async def _write(self, build: Build) -> Written | None:
-        """None: somebody else wrote the view meanwhile, or nobody knows."""
-        try:
-            written = await write(self.datastore, build, self.shapes.known)
-        except (Conflict, OutcomeUnknown):
-            return None
+    def _stored(self, written: Written) -> None:
+        # At once, not when the others of its batch are done: who looks at the view need not wait for the relay.
+        if written.registered and written.metadata is not None and written.build.error is None:
+            self.news.written(written.build.view, written.view, written.metadata.update_time)
+        elif written.view.exists or written.build.error is None:
+            self.news.seen(written.build.view, written.view)
         if written.registered:
             for shape in written.build.dependencies.shapes():
                 self.shapes.add(shape)
-        return written
 
     def _given_up(self, build: Build) -> Built:
         name = build.view.__view__.name
@@ -178,13 +170,13 @@ class Builder:
             self._observer.again(name, build.key, in_vain=True)
         return Built(build.as_stored(), IncompleteBuild(f"{name} {build.key!r} changed under each of {ATTEMPTS} builds"))
 
-    async def _check(self, mark: Mark, results: Sequence[Written]) -> list[str]:
+    async def _check(self, mark: Mark, results: Sequence[Written], attempt: int) -> list[str]:
         """The keys of which something changed between being read and being registered."""
         again: list[str] = []
         unknown: list[Written] = []
         for written in results:
             if not written.registered:
-                self._passed(written)
+                self._passed(written, attempt)
                 continue
             touched = self._recent.touch(mark, written.build.timepoint, written.build.dependencies)
             if touched is None:
@@ -192,36 +184,47 @@ class Builder:
             elif touched:
                 again.append(written.build.key)
             else:
-                self._passed(written)
+                self._passed(written, attempt)
         if unknown:
             for written, touched in zip(unknown, await self._changed(unknown), strict=True):
                 if touched:
                     again.append(written.build.key)
                 else:
-                    self._passed(written)
+                    self._passed(written, attempt)
         if self._observer is None:
             return again
         for key in again:
             self._observer.again(results[0].view.view, key)
         return []
 
-    def _passed(self, written: Written) -> None:
-        if written.metadata is not None and written.metadata.unchecked:
-            self._checked[written.metadata.path] = written.metadata.update_time
+    def _passed(self, written: Written, attempt: int) -> None:
+        self.unchecked.passed((written.view.view, written.view.key), attempt)
 
     async def _changed(self, results: Sequence[Written]) -> list[bool]:
         """Whether what these builds read is still as they read it: read again, from a snapshot newer than their registration."""
         paths = {path: None for written in results for path in written.build.dependencies.documents}
         queries = [read for written in results for read in written.build.dependencies.queries]
         async with self.datastore.snapshot() as snapshot:
-            documents, *found = await together(snapshot.get(list(paths)), *(snapshot.query(read.query) for read in queries))
+            documents, found = await read_both(snapshot, list(paths), [read.query for read in queries])
         times = {document.path: document.update_time if document.exists else 0 for document in documents}
-        changed = {id(read) for read, now in zip(queries, found, strict=True) if read.results != results_of(now)}
+        changed = {
+            id(read)
+            for read, now in zip(queries, found, strict=True)
+            if isinstance(now, Exception) or read.results != results_of(now)
+        }
         return [
             any(times[path] != time for path, time in written.build.dependencies.documents.items())
             or any(id(read) in changed for read in written.build.dependencies.queries)
             for written in results
         ]
+
+    def _note_built(self, stored: Sequence[Written]) -> None:
+        for written in stored:
+            if written.build.error is None:
+                item = (written.view.view, written.view.key)
+                self._built_at[item] = max(written.build.timepoint, self._built_at.pop(item, 0))
+        while len(self._built_at) > MEMORY:
+            self._built_at.popitem(last=False)
 
     def _remember(self, written: Written) -> None:
         """What an unchanged content was made of now, which is not worth a write, so that its fields can be taken over."""
@@ -233,9 +236,11 @@ class Builder:
         if len(self._memory) > MEMORY:
             self._memory.popitem(last=False)
 
-    def _warn(self, view: type[ViewModel], builds: Sequence[Build]) -> None:
+    def _note_size(self, view: type[ViewModel], builds: Sequence[Build]) -> None:
         definition = view.__view__
         count = max((len(build.dependencies.documents) for build in builds), default=0)
+        # What is read less from now on is known by and by.
+        self._documents[definition.name] = max(1, count, self._documents.get(definition.name, 0) * 7 // 8)
         if count > definition.max_documents and definition.name not in self._warned:
             self._warned.add(definition.name)
             logger.warning(

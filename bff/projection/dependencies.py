@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import cast
 
 from bff.document import Document
-from bff.matching import run
+from bff.matching import condition, in_cursors, order_position, sort_key
 from bff.projection.tokens import Shape, indexable, query_tokens
 from bff.query import PATH, Cursor, Query
 from bff.types import Timepoint, Value
@@ -35,16 +36,26 @@ class QueryRead:
 
     def reads(self, document: Document) -> bool:
         """Whether the document, as it is now, is among what the query asks for."""
-        if not document.exists or not self.query.selects(document):
-            return False
-        query = self.query
-        if query.limit is not None:
-            end = query.end if self.boundary is None else Cursor(self.boundary, inclusive=True)
-            query = replace(query, limit=None, end=end)
-        return bool(run(query, [document]))
+        return self.reader()(document)
+
+    def reader(self) -> Callable[[Document], bool]:
+        """``reads``, made ready to be asked of many documents."""
+        query, holds, orders = self.query, condition(self.query.where), self.query.full_order()
+        end = query.end if query.limit is None or self.boundary is None else Cursor(self.boundary, inclusive=True)
+        if len(orders) == 1 and orders[0].field == PATH and query.start is None and end is None:
+            return lambda document: document.data is not None and query.selects(document) and holds(document.path, document.data)
+        within = in_cursors(query if end is query.end else replace(query, end=end), orders)
+
+        def reads(document: Document) -> bool:
+            if document.data is None or not query.selects(document) or not holds(document.path, document.data):
+                return False
+            position = order_position(orders, document.path, document.data)
+            return position is not None and within(sort_key(orders, position))
+
+        return reads
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dependencies:
     """``documents`` maps the path of each document read to its update time, 0 where it is absent.
 
@@ -54,12 +65,16 @@ class Dependencies:
     documents: Mapping[str, Timepoint]
     queries: tuple[QueryRead, ...] = ()
 
+    @cached_property
+    def _tokens(self) -> Mapping[str, Shape]:
+        return {token: shape for read in self.queries for token, shape in query_tokens(read.query).items()}
+
     def keys(self) -> list[str]:
         """What it is found by: the paths and the query tokens, sorted."""
-        return sorted({*map(indexable, self.documents), *(token for read in self.queries for token in query_tokens(read.query))})
+        return sorted({*map(indexable, self.documents), *self._tokens})
 
     def shapes(self) -> set[Shape]:
-        return {shape for read in self.queries for shape in query_tokens(read.query).values()}
+        return set(self._tokens.values())
 
     def absent(self) -> tuple[str, ...]:
         return tuple(sorted(path for path, update_time in self.documents.items() if not update_time))

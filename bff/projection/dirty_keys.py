@@ -6,9 +6,14 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from itertools import islice
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-__all__ = ["Batch", "DirtyKeys"]
+from bff.types import Timepoint
+
+__all__ = ["ANY", "Batch", "DirtyKeys"]
+
+ANY: Final[Timepoint] = 2**63
+"""Later than any timepoint: what was built before does not do."""
 
 Batch: TypeAlias = tuple[str, tuple[str, ...]]
 """The name of a view and some of its keys."""
@@ -38,6 +43,10 @@ class DirtyKeys:
         """Keys that were asked for while being built. What is being built may have read the state before that."""
         self._by_age: list[tuple[int, Item]] = []
         """A heap of what is in `_owed` and `_again`; entries that no longer are so are dropped when they surface."""
+        self._wanted: dict[Item, Timepoint] = {}
+        """Of every key that waits for its next build, up to when that is to have read."""
+        self._taken: dict[Item, Timepoint] = {}
+        """The same of every key that is being built."""
         self._filled = asyncio.Event()
         self._roomy = asyncio.Event()
         self._roomy.set()
@@ -49,10 +58,14 @@ class DirtyKeys:
     def building(self) -> int:
         return len(self._building)
 
-    def add(self, view: str, key: str) -> None:
-        """Have the view built, from what is stored from now on."""
+    def add(self, view: str, key: str, wanted: Timepoint = ANY) -> None:
+        """Have the view built, from what is stored from now on.
+
+        A build that somebody else has made meanwhile will do, if it has read everything up to ``wanted``.
+        """
         self._sequence += 1
         item = (view, key)
+        self._wanted[item] = max(wanted, self._wanted.get(item, 0))
         if item not in self._owed:
             self._owed[item] = self._sequence
             self._wait(item)
@@ -72,6 +85,7 @@ class DirtyKeys:
         if since is None:
             self.add(view, key)
             return
+        self._wanted[item] = ANY
         if in_vain:
             since = self._owed[item]
         self._again[item] = min(since, self._again.get(item, since))
@@ -81,18 +95,22 @@ class DirtyKeys:
         """Wait until the queue is not full."""
         await self._roomy.wait()
 
-    async def take(self, limit: int) -> Batch:
-        """Up to ``limit`` keys of the view whose turn it is, the longest waiting ones; ``done`` is to be called with them."""
+    async def take(self, limit: int | Callable[[str], int]) -> Batch:
+        """Up to ``limit`` keys of the view whose turn it is, the longest waiting ones; ``done`` is to be called with them.
+
+        The limit is a number, or what gives one for the name of a view.
+        """
         while not self._count:
             self._filled.clear()
             await self._filled.wait()
         view = next(iter(self._waiting))
         keys = self._waiting.pop(view)
-        taken = tuple(islice(keys, limit))
+        taken = tuple(islice(keys, limit if isinstance(limit, int) else limit(view)))
         self._sequence += 1
         for key in taken:
             del keys[key]
             self._building[view, key] = self._sequence
+            self._taken[view, key] = self._wanted.pop((view, key))
         if keys:
             self._waiting[view] = keys  # at the end: the other views come first
         self._count -= len(taken)
@@ -107,10 +125,20 @@ class DirtyKeys:
             item = (view, key)
             del self._building[item]
             del self._owed[item]
+            del self._taken[item]
             if item in self._again:
                 self._owed[item] = self._again.pop(item)
                 self._wait(item)
         self._on_progress()
+
+    def wanted(self, view: str, key: str) -> Timepoint:
+        """Up to when the build of a key that was taken is to have read."""
+        return self._taken.get((view, key), ANY)
+
+    def asked_again(self, batch: Batch) -> Batch:
+        """Of a batch that is being built, the keys that were asked for meanwhile."""
+        view, keys = batch
+        return view, tuple(key for key in keys if (view, key) in self._again)
 
     def mark(self) -> int:
         """A position: everything asked for so far is done once ``oldest`` is greater."""

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from time import thread_time
 from typing import Protocol
 
 from bff.datastore.port import Changes, Datastore, Listening, ResumePoint, Target
 from bff.document import Document
 from bff.errors import BFFError, Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.projection.checkpoint import WISHES, Checkpoint
-from bff.projection.dirty_keys import Batch, DirtyKeys, Item
+from bff.projection.dirty_keys import ANY, Batch, DirtyKeys, Item
 from bff.projection.failures import Failures
 from bff.projection.progress import Progress
 from bff.supervisor import Backoff, Supervisor
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 IDLE_SAVE_SECONDS = 300.0
 CLOSING_SECONDS = 5.0
 NUDGE_SECONDS = 1.0
+HOLD = 2.0
+SHORTEST_HOLD_SECONDS = 0.004
+LONGEST_HOLD_SECONDS = 0.1
 WISH_SECONDS = 0.1
 """How long others' wishes wait at least after one was granted, so that any number of them costs a bounded number of writes."""
 
@@ -73,7 +77,7 @@ class Follower:
         *,
         beside: Iterable[str] = (),
         concurrency: int = 4,
-        batch: int = 16,
+        batch: int | Callable[[str], int] = 16,
         max_waiting: int = 10_000,
         save_seconds: float = 1.0,
         retry: Backoff | None = None,
@@ -103,6 +107,7 @@ class Follower:
         self._news = 0
         self._wished = asyncio.Event()
         self._listening: Listening | None = None
+        self._held: list[asyncio.TimerHandle] = []
 
     def start(self) -> None:
         self.supervisor.start("follow", self._follow)
@@ -113,6 +118,8 @@ class Follower:
 
     async def close(self) -> None:
         await self.supervisor.close()
+        for held in self._held:
+            held.cancel()
         # What is not saved now is done again at the next start: a datastore that is gone must not hold up the end.
         try:
             async with asyncio.timeout(CLOSING_SECONDS):
@@ -132,10 +139,10 @@ class Follower:
                     await self.progress.wait_for(timepoint)
         return self.progress.as_of
 
-    async def add(self, item: Item) -> None:
-        """Have it worked off, once there is room in the queue."""
+    async def add(self, item: Item, wanted: Timepoint = ANY) -> None:
+        """Have it worked off, once there is room in the queue; see ``DirtyKeys.add``."""
         await self.dirty.room()
-        self.dirty.add(*item)
+        self.dirty.add(*item, wanted)
 
     async def _follow(self) -> None:
         if not self._begun:
@@ -159,8 +166,10 @@ class Follower:
         wishes = [one for one in documents if one.collection == WISHES and one.id == self.name]
         documents = [one for one in documents if one.collection in self._collections]
         if documents:
+            # When a document was deleted is not told exactly everywhere.
+            wanted = max(one.update_time if one.exists else ANY for one in documents)
             async for item in self._subject.concerned(documents):
-                await self.add(item)
+                await self.add(item, wanted)
         if changes.resume is None:
             return
         if self._resending:
@@ -182,9 +191,27 @@ class Follower:
     async def _work(self, name: str) -> None:
         while True:
             batch = await self.dirty.take(self._batch)
+            busy = thread_time()
             await self._work_off(batch)
-            self.dirty.done(batch)
+            self._done(batch, thread_time() - busy)
             self.supervisor.healthy(name)
+
+    def _done(self, batch: Batch, busy: float) -> None:
+        """What changed meanwhile is due again: at once, unless the processor had so much to do that this would never end.
+
+        Then it waits for twice as long as the processor was busy, so that changes that come faster than they can be worked off
+        are taken together, and most of the time is left for others. Where nothing else goes on there is nothing to wait for.
+        """
+        pause = min(HOLD * busy, LONGEST_HOLD_SECONDS)
+        again = self.dirty.asked_again(batch) if pause >= SHORTEST_HOLD_SECONDS else (batch[0], ())
+        if not again[1]:
+            self.dirty.done(batch)
+            return
+        held = set(again[1])
+        self.dirty.done((batch[0], tuple(key for key in batch[1] if key not in held)))
+        loop = asyncio.get_running_loop()
+        self._held = [one for one in self._held if one.when() > loop.time()]
+        self._held.append(loop.call_later(pause, self.dirty.done, again))
 
     async def _work_off(self, batch: Batch) -> None:
         """Until it is done: what is in a worker's hands keeps the checkpoint where it is."""

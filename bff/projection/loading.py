@@ -9,15 +9,15 @@ from typing import Any
 
 from bff.datastore.port import Reader
 from bff.document import Document
-from bff.errors import BuildError, DatastoreUnavailable, OutcomeUnknown
+from bff.errors import BuildError
 from bff.model.domain_model import DomainModel
 from bff.model.find import Find
 from bff.model.ref import Ref
 from bff.model.store import NotLoaded, ReferenceDefinition, Store
 from bff.model.view_model import ViewModel
 from bff.projection.dependencies import Dependencies, QueryRead
+from bff.projection.joined_queries import read_both
 from bff.query import Query
-from bff.together import together
 from bff.types import Timepoint
 
 __all__ = ["Loading", "load"]
@@ -163,8 +163,7 @@ async def load(loadings: Iterable[Loading], reader: Reader, known: Mapping[str, 
             return
         paths = list(dict.fromkeys(path for _, one in level for path in one.paths if path not in documents))
         asked = [(loading, one, one.query) for loading, one in level if one.query is not None]
-        got, *results = await together(_get(reader, paths), *(_results(reader, query) for _, _, query in asked))
-        assert not isinstance(got, Exception)
+        got, results = await read_both(reader, paths, [query for _, _, query in asked])
         documents.update((document.path, document) for document in got)
         for (loading, one, _), found in zip(asked, results, strict=True):
             loading.supply(one, found)
@@ -173,19 +172,6 @@ async def load(loadings: Iterable[Loading], reader: Reader, known: Mapping[str, 
         for loading, one in level:
             if one.query is None:
                 loading.supply(one, [documents[path] for path in one.paths])
-
-
-async def _get(reader: Reader, paths: Sequence[str]) -> list[Document] | Exception:
-    return await reader.get(paths) if paths else []
-
-
-async def _results(reader: Reader, query: Query) -> list[Document] | Exception:
-    try:
-        return await reader.query(query)
-    except (DatastoreUnavailable, OutcomeUnknown):
-        raise
-    except Exception as error:
-        return error
 
 
 def _query(reference: ReferenceDefinition, asked: Any) -> Query:
@@ -206,7 +192,5 @@ def _paths(asked: Any) -> Paths:
 
 def _digest(documents: Sequence[Document]) -> str:
     """Equal as long as the documents are the same ones in the same state."""
-    digest = blake2b(digest_size=16)
-    for document in documents:
-        digest.update(f"{document.path}\x00{document.update_time if document.exists else 0}\x00".encode())
-    return digest.hexdigest()
+    states = "".join([f"{one.path}\x00{one.update_time if one.data is not None else 0}\x00" for one in documents])
+    return blake2b(states.encode(), digest_size=16).hexdigest()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 from bff.document import Document
@@ -14,7 +15,7 @@ from bff.projection.tokens import indexable, query_tokens
 from bff.types import Timepoint, Value
 from bff.values import dump_document, load_document
 
-__all__ = ["FailureRecord", "Metadata"]
+__all__ = ["Details", "FailureRecord", "Metadata"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,78 @@ class FailureRecord:
     attempts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+class Details:
+    """What is looked at for some purposes only, and stored as one value so that no index holds its parts: decoded when asked for.
+
+    ``queries`` are what was asked, ``absent`` the documents that did not exist, ``long_paths`` those whose paths are too long for
+    a dependency. ``reads`` says of each field which references it read, ``inputs`` of each reference what it held, by a digest.
+    """
+
+    def __init__(self, data: Mapping[str, Any] | None, text: str = "") -> None:
+        self._data = data
+        self._text = text
+
+    @classmethod
+    def of(
+        cls,
+        absent: Sequence[str] = (),
+        queries: Sequence[QueryRead] = (),
+        long_paths: Sequence[str] = (),
+        reads: Mapping[str, Sequence[str]] | None = None,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Details:
+        data: dict[str, Any] = {
+            "absent": list(absent),
+            "queries": [_dump_read(read) for read in queries],
+            "reads": {name: list(references) for name, references in (reads or {}).items()},
+            "inputs": dict(inputs or {}),
+        }
+        if long_paths:
+            data["longPaths"] = list(long_paths)
+        return cls(data)
+
+    def dump(self) -> str:
+        # A text, not bytes: where documents are kept as JSON it is read and written as it is.
+        if not self._text:
+            self._text = dump_document(self.data).decode()
+        return self._text
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        return load_document(self._text.encode()) if self._data is None else self._data
+
+    @cached_property
+    def queries(self) -> tuple[QueryRead, ...]:
+        return tuple(map(_load_read, self.data["queries"]))
+
+    @property
+    def absent(self) -> Sequence[str]:
+        return cast("Sequence[str]", self.data["absent"])
+
+    @property
+    def long_paths(self) -> Sequence[str]:
+        return cast("Sequence[str]", self.data.get("longPaths", ()))
+
+    @property
+    def reads(self) -> Mapping[str, Sequence[str]]:
+        return cast("Mapping[str, Sequence[str]]", self.data["reads"])
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        return cast("Mapping[str, str]", self.data["inputs"])
+
+    def is_of_same_reads(self, other: Details) -> bool:
+        """Whether the same was read: the documents that were absent and the queries, whatever they held."""
+        return all(self.data.get(name) == other.data.get(name) for name in ("absent", "queries", "longPaths"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Metadata:
     """One document of ``_bff_views``.
 
-    ``dependencies``, ``absent`` and ``queries`` are of the newest build that was stored; ``version``, ``reads`` (field →
-    references it read) and ``inputs`` (reference → digest of the documents it held) are of the content that is stored, which is
-    an older build's where the newest failed. ``unchecked`` says that nobody has made sure yet that nothing changed between the
-    build and its registration. ``update_time`` is the metadata document's own.
+    ``dependencies``, and of the details ``absent`` and ``queries``, are of the newest build that was stored; ``version``, and of
+    the details ``reads`` and ``inputs``, are of the content that is stored, which is an older build's where the newest failed.
+    ``update_time`` is the metadata document's own.
     """
 
     view: str
@@ -43,13 +108,8 @@ class Metadata:
     built_at: Timepoint
     definition: str
     dependencies: tuple[str, ...]
-    absent: tuple[str, ...] = ()
-    queries: tuple[QueryRead, ...] = ()
-    long_paths: tuple[str, ...] = ()
-    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    details: Details = field(default_factory=Details.of)
     deleted: bool = False
-    unchecked: bool = False
     failure: FailureRecord | None = None
     update_time: Timepoint = 0
 
@@ -59,23 +119,16 @@ class Metadata:
 
     def present(self) -> list[str]:
         """The documents that were read and existed: dependencies without tokens and without what was absent."""
-        others = {*self.absent, *(token for read in self.queries for token in query_tokens(read.query))}
-        others.update(map(indexable, self.long_paths))
-        return [path for path in (*self.dependencies, *self.long_paths) if path not in others]
+        details = self.details
+        others = {*details.absent, *(token for read in details.queries for token in query_tokens(read.query))}
+        others.update(map(indexable, details.long_paths))
+        return [path for path in (*self.dependencies, *details.long_paths) if path not in others]
 
     def touched_by(self, document: Document) -> bool:
-        return indexable(document.path) in self.dependencies or any(read.reads(document) for read in self.queries)
+        return indexable(document.path) in self.dependencies or any(read.reads(document) for read in self.details.queries)
 
     def to_data(self) -> dict[str, Value]:
         """Fields that are queried or looked at stand alone; the rest is one value, so that no index holds its parts."""
-        details: dict[str, Value] = {
-            "absent": list(self.absent),
-            "queries": [_dump_read(read) for read in self.queries],
-            "reads": {name: list(references) for name, references in self.reads.items()},
-            "inputs": dict(self.inputs),
-        }
-        if self.long_paths:
-            details["longPaths"] = list(self.long_paths)
         data: dict[str, Value] = {
             "view": self.view,
             "key": self.key,
@@ -83,12 +136,10 @@ class Metadata:
             "builtAt": self.built_at,
             "definition": self.definition,
             "deps": list(self.dependencies),
-            "details": dump_document(details),
+            "details": self.details.dump(),
         }
         if self.deleted:
             data["deleted"] = True
-        if self.unchecked:
-            data["unchecked"] = True
         if self.failure is not None:
             data["failing"] = True
             data["error"] = {
@@ -105,7 +156,6 @@ class Metadata:
         if document.data is None:
             return None
         data = cast("Mapping[str, Any]", document.data)
-        details = cast("Mapping[str, Any]", load_document(data["details"]))
         error = data.get("error")
         return cls(
             view=data["view"],
@@ -114,13 +164,8 @@ class Metadata:
             built_at=data["builtAt"],
             definition=data["definition"],
             dependencies=tuple(data["deps"]),
-            absent=tuple(details["absent"]),
-            queries=tuple(_load_read(read) for read in details["queries"]),
-            long_paths=tuple(details.get("longPaths", ())),
-            reads={name: tuple(references) for name, references in details["reads"].items()},
-            inputs=details["inputs"],
+            details=Details(None, data["details"]),
             deleted=data.get("deleted", False),
-            unchecked=data.get("unchecked", False),
             failure=None if error is None else FailureRecord(error["type"], error["message"], error["since"], error["attempts"]),
             update_time=document.update_time,
         )

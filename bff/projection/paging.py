@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from bff.datastore.port import Snapshots
@@ -16,12 +16,17 @@ __all__ = ["metadata_pages", "pages", "with_prefix"]
 PAGE = 300
 
 
-async def pages(snapshots: Snapshots, query: Query, size: int = PAGE) -> AsyncIterator[list[Document]]:
-    """The results by path, each page at its own time, so that no snapshot stays open for as long as all of them take."""
+async def pages(
+    snapshots: Snapshots, query: Query, size: int = PAGE, fields: Sequence[str] | None = None
+) -> AsyncGenerator[list[Document], None]:
+    """The results by path, each page at its own time, so that no snapshot stays open for as long as all of them take.
+
+    ``fields`` is a mask, as a Reader's.
+    """
     query = replace(query, order_by=(Order(PATH),), limit=size)
     while True:
         async with snapshots.snapshot() as snapshot:
-            documents = await snapshot.query(query)
+            documents = await snapshot.query(query, fields)
         if documents:
             yield documents
         if len(documents) < size:
@@ -29,7 +34,7 @@ async def pages(snapshots: Snapshots, query: Query, size: int = PAGE) -> AsyncIt
         query = replace(query, start=Cursor((documents[-1].path,)))
 
 
-async def metadata_pages(snapshots: Snapshots, where: Filter | None, size: int = PAGE) -> AsyncIterator[list[Metadata]]:
+async def metadata_pages(snapshots: Snapshots, where: Filter | None, size: int = PAGE) -> AsyncGenerator[list[Metadata], None]:
     """What `_bff_views` holds."""
     async for documents in pages(snapshots, Query(METADATA, where), size):
         yield [metadata for document in documents if (metadata := Metadata.from_document(document)) is not None]

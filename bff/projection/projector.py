@@ -48,14 +48,15 @@ class Projector:
         *,
         name: str = "main",
         concurrency: int = 4,
-        batch: int = 16,
+        batch: int = 64,
         max_waiting: int = 10_000,
         save_seconds: float = 1.0,
         sweep_seconds: float = 15.0,
         retry: Backoff | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        """``concurrency`` builds of up to ``batch`` views of a kind run at a time; the listener waits while ``max_waiting`` wait.
+        """``concurrency`` builds of up to ``batch`` views of a kind run at a time (fewer where a view is made of many documents);
+        the listener waits while ``max_waiting`` wait.
 
         ``retry`` is for views that cannot be built, ``backoff`` for a datastore that cannot be reached.
         """
@@ -73,7 +74,7 @@ class Projector:
             self._subject,
             beside=[SHAPES, WISHES],
             concurrency=concurrency,
-            batch=batch,
+            batch=lambda view: self._builder.batch(view, batch),
             max_waiting=max_waiting,
             save_seconds=save_seconds,
             retry=retry,
@@ -82,7 +83,7 @@ class Projector:
         self._failures = self._follower.failures
         self._builder = Builder(datastore, recent=self._recent, shapes=self.shapes, observer=self._subject)
         self._affected = Affected(datastore, catalog, self.shapes)
-        self._sweep = Sweep(datastore, catalog, self._follower, self._builder.is_checked)
+        self._sweep = Sweep(datastore, catalog, self._follower, self._builder.unchecked)
         self._rebuilding: dict[str, RebuildProgress] = {}
         self._rebuilt = asyncio.Event()
         self.views = ViewReader(datastore, catalog, builder=self._builder)
@@ -181,7 +182,9 @@ class _Views:
 
     async def work(self, batch: Batch) -> None:
         view, keys = batch
-        await self._projector._builder.build(self._projector._catalog.views[view], keys)
+        dirty = self._projector._follower.dirty
+        wanted = {key: dirty.wanted(view, key) for key in keys}
+        await self._projector._builder.catch_up(self._projector._catalog.views[view], wanted)
 
     async def note(self) -> None:
         await self._projector._builder.flush()

@@ -43,6 +43,7 @@ class ViewReader:
         self._datastore = datastore
         self._catalog = catalog
         self._builder = builder or Builder(datastore)
+        self.news = self._builder.news
 
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
         """The views as they are stored, in one read; those that are not stored, or of an older shape, are built and stored.
@@ -69,7 +70,8 @@ class ViewReader:
                 documents = await snapshot.get(list(paths.values()))
             for key, document in zip(paths, documents, strict=True):
                 if is_whole(view, document.data):
-                    results[key] = _stored(view, key, document)
+                    results[key] = state = _stored(view, key, document)
+                    self.news.seen(view, state)
         missing = [key for key in paths if key not in results]
         if missing:
             for key, built in zip(missing, await self._builder.build(view, missing), strict=True):
@@ -152,11 +154,16 @@ class ViewReader:
         """The views that these documents hold; those of older code are built anew."""
         outdated = [document.id for document in documents if not is_whole(view, document.data)]
         rebuilt = dict(zip(outdated, await self.read_each(view, outdated), strict=True)) if outdated else {}
-        found = [rebuilt.get(document.id) or _stored(view, document.id, document) for document in documents]
+        found = [rebuilt.get(document.id) or self._seen(view, document) for document in documents]
         return [
             one if isinstance(one, StoredView) else StoredView(view.__view__.name, document.id, document.update_time, None)
             for one, document in zip(found, documents, strict=True)
         ]
+
+    def _seen(self, view: type[ViewModel], document: Document) -> StoredView:
+        state = _stored(view, document.id, document)
+        self.news.seen(view, state)
+        return state
 
 
 def _version(document: Document) -> Timepoint | None:

@@ -18,8 +18,8 @@ from bff.together import together
 
 __all__ = ["OnProgress", "RebuildProgress", "rebuild"]
 
-PAGE = 200
-BATCH = 16
+PAGE = 256
+BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ async def rebuild(
         on_progress(progress)
         async for keys in _keys(datastore, view, force=force):
             progress = replace(progress, found=progress.found + len(keys))
-            batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+            size = builder.batch(view.__view__.name, BATCH)
+            batches = [keys[start : start + size] for start in range(0, len(keys), size)]
             for some in [batches[start : start + concurrency] for start in range(0, len(batches), concurrency)]:
                 results = await together(*(builder.build(view, batch) for batch in some))
                 built = [one for result in results for one in result]
@@ -78,12 +79,13 @@ async def _keys(datastore: Datastore, view: type[ViewModel], *, force: bool) -> 
     definition = view.__view__
     root = single_root(view)
     if root is not None:
-        async for documents in pages(datastore, root.model.all().to_query(), PAGE):
-            async with datastore.snapshot() as snapshot:
-                known = await snapshot.get([metadata_path(definition.name, document.id) for document in documents])
-            stored = map(Metadata.from_document, known)
-            both = zip(documents, stored, strict=True)
-            keys = [document.id for document, metadata in both if force or not _is_current(view, metadata)]
+        async for documents in pages(datastore, root.model.all().to_query(), PAGE, ()):
+            keys = [document.id for document in documents]
+            if not force:
+                async with datastore.snapshot() as snapshot:
+                    known = await snapshot.get([metadata_path(definition.name, key) for key in keys])
+                both = zip(keys, map(Metadata.from_document, known), strict=True)
+                keys = [key for key, metadata in both if not _is_current(view, metadata)]
             if keys:
                 yield keys
     mine = with_prefix(METADATA, definition.name)

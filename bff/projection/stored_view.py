@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from bff.document import MAX_ID_BYTES, join_path
 from bff.types import Timepoint, Value
@@ -20,12 +21,15 @@ class StoredView:
     """One view of one key. ``document`` holds its fields by document name, ``id`` and ``version``; treat it as read-only.
 
     It is None where there is no such view because a root does not exist; ``version`` then says since when that is known.
+
+    ``texts`` is for whoever shows it: what this very state was written as, by what was selected (``bff.resolvers.plan``).
     """
 
     view: str
     key: str
     version: Timepoint
     document: Mapping[str, Value] | None
+    texts: dict[Any, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def exists(self) -> bool:

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import cast
 
 from bff.datastore.port import Datastore
 from bff.model.catalog import Catalog
 from bff.projection.follower import Follower
-from bff.projection.paging import metadata_pages
-from bff.query import Compare, Op
+from bff.projection.paging import metadata_pages, pages
+from bff.projection.unchecked import UNCHECKED, Unchecked
+from bff.query import Compare, Op, Query
 
 __all__ = ["Sweep"]
 
 
 class Sweep:
-    """Looks through what is marked in `_bff_views` as unchecked or failing, and has it built again.
+    """Looks through the notes in `_bff_unchecked`, and what is marked as failing in `_bff_views`, and has it built again.
 
     A process that was killed, or that has no projector of its own, may have stored a view that was out of date already; until
-    somebody has made sure, its metadata says so.
+    somebody has made sure, a note says so.
     """
 
-    def __init__(self, datastore: Datastore, catalog: Catalog, follower: Follower, is_checked: Callable[[str], bool]) -> None:
+    def __init__(self, datastore: Datastore, catalog: Catalog, follower: Follower, unchecked: Unchecked) -> None:
         self._datastore = datastore
         self._views = catalog.views
         self._follower = follower
-        self._is_checked = is_checked
+        self._unchecked = unchecked
 
     async def once(self, grace: float) -> None:
         """Look once. Whoever built a view gets ``grace`` seconds to check it. Raises DatastoreUnavailable."""
         young = time.time_ns() // 1000 - round(grace * 1_000_000)
-        async for page in metadata_pages(self._datastore, Compare("unchecked", Op.EQ, True)):
-            for metadata in page:
-                if metadata.view in self._views and metadata.built_at <= young and not self._is_checked(metadata.path):
-                    await self._follower.add((metadata.view, metadata.key))
+        async for documents in pages(self._datastore, Query(UNCHECKED)):
+            for document in documents:
+                if cast(int, (document.data or {})["at"]) <= young:
+                    for item in self._unchecked.adopt(document, self._views):
+                        await self._follower.add(item)
         failures = self._follower.failures
         async for page in metadata_pages(self._datastore, Compare("failing", Op.EQ, True)):
             for metadata in page:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from bff.datastore.port import Datastore, Delete, ExpectDocument, Set, Write
-from bff.errors import DocumentTooLarge, InvalidDocument
+from bff.errors import BFFError, Conflict, DocumentTooLarge, InvalidDocument, OutcomeUnknown
 from bff.projection.build import Build, Evaluated
 from bff.projection.dependencies import Dependencies
-from bff.projection.metadata import FailureRecord, Metadata
+from bff.projection.metadata import Details, FailureRecord, Metadata
 from bff.projection.shapes import shape_write
 from bff.projection.stored_view import StoredView, view_path
 from bff.projection.tokens import Shape
+from bff.projection.unchecked import Unchecked
+from bff.together import together
 from bff.types import Timepoint, Value
 from bff.values import same_data
 
-__all__ = ["Written", "write"]
+__all__ = ["Writing", "Written"]
 
 LONGEST_MESSAGE = 2000
 ATTEMPTS_EVERY = 1_000_000
 """Microseconds."""
+
+AT_ONCE = 32
+"""So many views are written in one commit, with what is known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,103 @@ class Written:
     registered: bool
 
 
-async def write(datastore: Datastore, build: Build, stored_shapes: Collection[Shape] = ()) -> Written:
-    """Store the view and its metadata in one commit. Nothing is written that does not differ.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What it takes to store a build: the view and its metadata, if nobody has built the view since the build began."""
+
+    build: Build
+    view: StoredView
+    metadata: Metadata
+    writes: tuple[Write, ...]
+
+    @property
+    def expect(self) -> ExpectDocument:
+        before = self.build.metadata
+        return ExpectDocument(self.metadata.path, None if before is None else before.update_time)
+
+
+Outcome: TypeAlias = "Written | None"
+"""What was stored, or None: somebody else has built the view since the build began, or nobody knows whether it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One attempt to store builds of one kind of view, some in one commit. Nothing is written that does not differ.
+
+    A commit also notes which builds it holds, as ``unchecked`` by an attempt of this number. ``on_stored`` is called with each as
+    soon as it is known what is stored. ``stored_shapes`` are known to be in the datastore.
+    """
+
+    datastore: Datastore
+    unchecked: Unchecked
+    attempt: int
+    stored_shapes: Collection[Shape] = ()
+    on_stored: Callable[[Written], None] = lambda written: None
+
+    async def store(self, builds: Sequence[Build]) -> list[Outcome]:
+        """What became of each. Raises DatastoreUnavailable."""
+        planned = [plan(build, self.stored_shapes) for build in builds]
+        outcomes: dict[str, Outcome] = {}
+        for one in planned:
+            if isinstance(one, Written):
+                outcomes[one.build.key] = one
+                self.on_stored(one)
+        plans = [one for one in planned if isinstance(one, Plan)]
+        groups = [plans[start : start + AT_ONCE] for start in range(0, len(plans), AT_ONCE)]
+        for group, stored in zip(groups, await together(*map(self._commit, groups)), strict=True):
+            outcomes.update(zip((one.build.key for one in group), stored, strict=True))
+        return [outcomes[build.key] for build in builds]
+
+    async def _commit(self, plans: Sequence[Plan]) -> list[Outcome]:
+        name, keys = plans[0].view.view, [one.build.key for one in plans]
+        note = self.unchecked.begin(name, keys, self.attempt)
+        writes = {write.path: write for one in plans for write in one.writes}  # a shape that is new is so to all of them
+        at = max(one.build.timepoint for one in plans)
+        try:
+            commit = await self.datastore.commit(
+                [*writes.values(), self.unchecked.write(note, at)], [one.expect for one in plans]
+            )
+        except OutcomeUnknown:
+            return [None] * len(plans)
+        except (Conflict, DocumentTooLarge, InvalidDocument) as error:
+            self.unchecked.undo(note)
+            return await self._by_halves(plans, error)
+        except BFFError:
+            self.unchecked.undo(note)
+            raise
+        # One that is cancelled may have been made: its note stays where it is, for the next process if this one is ending.
+        at = commit.timepoint
+        stored = [Written(one.build, one.view, replace(one.metadata, update_time=at), registered=True) for one in plans]
+        for one in stored:
+            self.on_stored(one)
+        return [*stored]
+
+    async def _by_halves(self, plans: Sequence[Plan], error: Exception) -> list[Outcome]:
+        """What stands in the way of one view must not hold up the others."""
+        if len(plans) > 1:
+            half = len(plans) // 2
+            stored = await together(self._commit(plans[:half]), self._commit(plans[half:]))
+            return [*stored[0], *stored[1]]
+        if isinstance(error, Conflict):
+            return [None]
+        build = plans[0].build
+        if build.error is None:
+            return await self._again(build.failed(error))
+        if len(build.dependencies.documents) <= len(build.root_paths):
+            raise error
+        # Not even what went wrong can be stored with all that was read: it is found by its roots then, and tried again in time.
+        roots = {path: time for path, time in build.dependencies.documents.items() if path in build.root_paths}
+        return await self._again(replace(build, dependencies=Dependencies(roots)))
+
+    async def _again(self, build: Build) -> list[Outcome]:
+        planned = plan(build, self.stored_shapes)
+        return [planned] if isinstance(planned, Written) else await self._commit([planned])
+
+
+def plan(build: Build, stored_shapes: Collection[Shape] = ()) -> Plan | Written:
+    """What it takes to store a build, or what is stored where that does not differ.
 
     A view of a single root that does not exist and never did leaves no trace: unknown ids must not fill the datastore.
-
-    Raises Conflict where somebody else built the view since this build began, DatastoreUnavailable, OutcomeUnknown.
     """
     before = build.metadata
     traceless = before is None and build.stored is None and len(build.root_paths) == 1
@@ -55,17 +152,7 @@ async def write(datastore: Datastore, build: Build, stored_shapes: Collection[Sh
     shapes = build.dependencies.shapes().difference(stored_shapes)
     writes += [shape_write(shape) for shape in sorted(shapes)]
     writes.append(Set(metadata.path, metadata.to_data()))
-    try:
-        commit = await datastore.commit(writes, [ExpectDocument(metadata.path, before.update_time if before else None)])
-    except (DocumentTooLarge, InvalidDocument) as error:
-        if build.error is None:
-            return await write(datastore, build.failed(error), stored_shapes)
-        if len(build.dependencies.documents) <= len(build.root_paths):
-            raise
-        # Not even what went wrong can be stored with all that was read: it is found by its roots then, and tried again in time.
-        roots = {path: time for path, time in build.dependencies.documents.items() if path in build.root_paths}
-        return await write(datastore, replace(build, dependencies=Dependencies(roots)), stored_shapes)
-    return Written(build, view, replace(metadata, update_time=commit.timepoint), registered=True)
+    return Plan(build, view, metadata, tuple(writes))
 
 
 def _view_writes(build: Build) -> tuple[StoredView, list[Write]]:
@@ -110,7 +197,7 @@ def _metadata(build: Build, view: StoredView) -> Metadata:
         # What is stored stays as it was built: by the former code nothing of it can be taken over.
         deleted = before is not None and before.deleted
         if before is not None and before.definition == definition.definition_hash:
-            evaluated = Evaluated(before.reads, before.inputs)
+            evaluated = Evaluated(before.details.reads, before.details.inputs)
     return Metadata(
         view=definition.name,
         key=build.key,
@@ -118,13 +205,14 @@ def _metadata(build: Build, view: StoredView) -> Metadata:
         built_at=build.timepoint,
         definition=definition.definition_hash,
         dependencies=tuple(build.dependencies.keys()),
-        absent=build.dependencies.absent(),
-        queries=build.dependencies.queries,
-        long_paths=build.dependencies.long_paths(),
-        reads=evaluated.reads,
-        inputs=evaluated.inputs,
+        details=Details.of(
+            build.dependencies.absent(),
+            build.dependencies.queries,
+            build.dependencies.long_paths(),
+            evaluated.reads,
+            evaluated.inputs,
+        ),
         deleted=deleted,
-        unchecked=True,
         failure=None if build.error is None else _failure(build.error, build.timepoint, before),
     )
 
@@ -138,17 +226,15 @@ def _failure(error: Exception, timepoint: Timepoint, before: Metadata | None) ->
 
 def _differs(before: Metadata, now: Metadata) -> bool:
     """Whether the metadata is worth a write: another time of building is not, nor other inputs of the same content."""
-    comparable = replace(
-        now,
-        built_at=before.built_at,
-        reads=before.reads,
-        inputs=before.inputs,
-        unchecked=before.unchecked,
-        failure=before.failure,
-        update_time=before.update_time,
-    )
-    if comparable != before or before.failure is None or now.failure is None:
-        return comparable != before or before.failure is not now.failure
+    if (
+        (before.version, before.definition, before.dependencies, before.deleted)
+        != (now.version, now.definition, now.dependencies, now.deleted)
+        or not before.details.is_of_same_reads(now.details)
+        or (before.failure is None) is not (now.failure is None)
+    ):
+        return True
+    if before.failure is None or now.failure is None:
+        return False
     # The count of attempts is worth a write now and then: clients that ask for a failing view must not make one each.
     same = (before.failure.kind, before.failure.message) == (now.failure.kind, now.failure.message)
     return not same or now.built_at - before.built_at >= ATTEMPTS_EVERY

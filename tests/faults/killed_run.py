@@ -33,7 +33,7 @@ JOB_SECONDS = 60
 
 COLLECTIONS = (
     *("products", "customers", "orders", "receipts", "ledgers", "welcomes", "farewells"),
-    *("ProductPage", "CustomerPage", "_bff_views", "_bff_mediators", "_bff_projectors", "_bff_definitions"),
+    *("ProductPage", "CustomerPage", "_bff_views", "_bff_unchecked", "_bff_mediators", "_bff_projectors", "_bff_definitions"),
 )
 
 

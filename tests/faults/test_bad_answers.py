@@ -88,7 +88,7 @@ async def test_a_datastore_that_goes_down_after_the_commit(
 async def test_a_view_that_others_write_faster_than_it_can_be_built(
     running: AppHarness, datastore: FailingDatastore, mutation: str
 ) -> None:
-    datastore.refuse = lambda call: Conflict("secret") if call == "commit KettleView _bff_views" else None
+    datastore.refuse = lambda call: Conflict("secret") if call == "commit KettleView _bff_unchecked _bff_views" else None
     assert (await answered(running, datastore, mutation))["code"] == "OUTCOME_UNKNOWN"
     assert await litres() == 9
     await running.settled()

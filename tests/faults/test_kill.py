@@ -25,7 +25,8 @@ PHASES: tuple[Literal["before", "after"], ...] = ("before", "after")
 CALLS = ("commit", "get", "query", "listen")
 MUTATIONS = ("commit customers", "commit products", "commit orders")
 ON_FIRESTORE = {
-    *("commit customers orders products", "commit CustomerPage _bff_views", "commit _bff_mediators ledgers receipts"),
+    *("commit customers orders products", "commit CustomerPage _bff_unchecked _bff_views"),
+    *("commit _bff_mediators ledgers receipts",),
     *("get CustomerPage _bff_views customers", "query orders", "listen CustomerPage"),
 }
 

@@ -91,6 +91,10 @@ class _Repeated:
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
 
+    @property
+    def following(self) -> bool:
+        return self._listening.following
+
     def nudge(self) -> None:
         self._listening.nudge()
 

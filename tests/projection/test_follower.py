@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from time import thread_time
 
 import pytest
 
@@ -103,3 +104,58 @@ async def test_closing_saves_where_it_has_come_to(datastore: Datastore) -> None:
         await follower.wait_for(await write(datastore, Student(id="t", name="")))
     await follower.close()
     assert again.done == ["t"]
+
+
+class Laborious(Reading):
+    """Keeps the processor busy, and lets others change documents meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.works = 0
+
+    async def work(self, batch: Batch) -> None:
+        self.works += 1
+        until = thread_time() + 0.01
+        while thread_time() < until:  # noqa: ASYNC110 - it is the work
+            await asyncio.sleep(0)
+        await super().work(batch)
+
+
+async def test_what_changes_faster_than_it_is_worked_off_is_taken_together(datastore: Datastore) -> None:
+    subject = Laborious()
+    follower = Follower(datastore, "test", ["students"], subject)
+    follower.start()
+    try:
+        timepoint = 0
+        for number in range(60):
+            timepoint = await write(datastore, Student(id="s", name=str(number)))
+            if number == 30:
+                await write(datastore, Student(id="t", name=""))
+        async with asyncio.timeout(20):
+            await follower.wait_for(timepoint)
+        assert set(subject.done) == {"s", "t"}
+        assert subject.works < 60
+        assert not follower.dirty.building
+    finally:
+        await follower.close()
+
+
+async def test_what_is_held_back_is_not_said_to_be_done(datastore: Datastore) -> None:
+    subject = Laborious()
+    follower = Follower(datastore, "test", ["students"], subject, save_seconds=3600)
+    follower.start()
+    first = await write(datastore, Student(id="s", name="1"))
+    async with asyncio.timeout(20):
+        while not subject.works:  # noqa: ASYNC110 - what is waited for is a state, not an event
+            await asyncio.sleep(0)
+        second = await write(datastore, Student(id="s", name="2"))
+        await follower.wait_for(first)
+        assert follower.progress.as_of < second or subject.works > 1
+    await follower.close()
+    again = Reading()
+    follower = Follower(datastore, "test", ["students"], again)
+    follower.start()
+    async with asyncio.timeout(20):
+        await follower.wait_for(second)
+    await follower.close()
+    assert subject.works > 1 or again.done == ["s"]

@@ -12,6 +12,7 @@ from bff.projection.builder import Builder
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
 from bff.projection.stored_view import METADATA, metadata_path
+from bff.projection.unchecked import UNCHECKED
 from tests.projection.support import (
     CATALOG,
     Course,
@@ -91,10 +92,9 @@ async def held_or_done(holding: Holding, task: asyncio.Task[object]) -> None:
 
 async def all_checked(datastore: Datastore) -> None:
     """Until a projector's sweeps have found every build that nobody checked."""
-    async with asyncio.timeout(20), datastore.listen([Target(METADATA)]) as listening:
+    async with asyncio.timeout(20), datastore.listen([Target(UNCHECKED)]) as listening:
         async for _ in listening:
-            stored = await everything(datastore, METADATA)
-            if not any(document.data and document.data.get("unchecked") for document in stored.values()):
+            if not await everything(datastore, UNCHECKED):
                 return
 
 

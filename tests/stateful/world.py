@@ -26,13 +26,14 @@ from bff.live.relay import Relay
 from bff.model.session import use_session
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
+from bff.projection.unchecked import UNCHECKED
 from bff.query import Query
 from bff.settings import Settings
 from bff.supervisor import Backoff
 from bff.testing.harness import AppHarness
 from tests.stateful.domain import CATALOG, SELECTIONS, VIEWS
 from tests.stateful.faults import Air, Link
-from tests.stateful.history import METADATA, Key, Recorder
+from tests.stateful.history import Key, Recorder
 from tests.stateful.oracle import BROKEN, expected, keys
 from tests.stateful.watchers import DEADLINE, GraphQLWatcher, HubWatcher, Watcher
 
@@ -309,10 +310,10 @@ class World:
         """Wait until somebody has made sure of every view that a dead process has stored."""
         unchecked: set[str] = set()
         try:
-            async with asyncio.timeout(DEADLINE), self._recorder.listen([Target(METADATA)]) as listening:
+            async with asyncio.timeout(DEADLINE), self._recorder.listen([Target(UNCHECKED)]) as listening:
                 async for changes in listening:
                     for document in changes.documents:
-                        if document.data is not None and document.data.get("unchecked"):
+                        if document.data is not None:
                             unchecked.add(document.path)
                         else:
                             unchecked.discard(document.path)
