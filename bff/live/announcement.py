@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bff.broadcast.port import Message
+from bff.projection.stored_view import StoredView
 from bff.types import Timepoint, Value
 from bff.values import dump_document, load_document
 
@@ -32,6 +33,14 @@ class Announcement:
     document: Mapping[str, Value] | None = None
     hint: bool = False
     committed: Timepoint = field(default=UNKNOWN, compare=False)  # the same state, whenever it was written
+    _stored: StoredView | None = field(default=None, compare=False, repr=False)
+
+    def stored(self, view: str) -> StoredView:
+        """The state, as a view of this name: the same object for all who take it, and what it is written as with it."""
+        if self._stored is None:
+            object.__setattr__(self, "_stored", StoredView(view, self.key, self.version, self.document))
+        assert self._stored is not None
+        return self._stored
 
     def is_newer_than(self, version: Timepoint, committed: Timepoint) -> bool:
         """Whether it tells more than what is known of its key: by version, or by when it was so where a version is not known."""

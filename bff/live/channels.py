@@ -20,7 +20,12 @@ class Channels:
     shards: int = 8
 
     def of(self, view: str, key: str) -> str:
-        return self._name(view, zlib.crc32(key.encode()) % self.shards)
+        return self._name(view, zlib.crc32(key.encode(errors="replace")) % self.shards)
+
+    @property
+    def pulse(self) -> str:
+        """Where relays say that they follow. No view has this name: theirs begin with a capital letter."""
+        return f"{self.namespace}.pulse"
 
     def all(self, view: str) -> tuple[str, ...]:
         return tuple(self._name(view, shard) for shard in range(self.shards))

@@ -11,9 +11,10 @@ from bff.broadcast.port import RESYNC, Broadcast, Message
 from bff.errors import BroadcastError
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.entry import Entry
+from bff.live.liveness import Liveness
 from bff.live.reading import Reading
 from bff.live.settle import settle
-from bff.projection.stored_view import StoredView
+from bff.projection.reader import is_whole
 
 if TYPE_CHECKING:
     from bff.model.view_model import ViewModel
@@ -40,9 +41,16 @@ class Audience(Protocol):
         """Any view may have changed."""
         ...
 
+    def lose(self) -> None:
+        """Nothing is heard from now on, until there is a ``gap``."""
+        ...
+
 
 class Feed:
-    """Keeps the entries of one channel as new as its messages say, and tells the windows. ``users`` counts who needs it."""
+    """Keeps the entries of one channel as new as its messages say, and tells the windows. ``users`` counts who needs it.
+
+    After a gap, entries that somebody looks at are compared with what is stored, and all others are given to ``drop``.
+    """
 
     def __init__(
         self,
@@ -50,7 +58,9 @@ class Feed:
         view: type[ViewModel],
         broadcast: Broadcast,
         reading: Reading,
+        liveness: Liveness,
         on_subscribed: Callable[[], None],
+        drop: Callable[[Entry], None],
     ) -> None:
         self.channel = channel
         self.view = view
@@ -60,13 +70,21 @@ class Feed:
         self.linger: asyncio.TimerHandle | None = None
         self._broadcast = broadcast
         self._reading = reading
+        self._liveness = liveness
         self._on_subscribed = on_subscribed
-        self._subscribed = False
+        self._drop = drop
+        self.hears = False
+        self._lost = 0
         self._waiting: dict[asyncio.Future[None], None] = {}
+
+    @property
+    def gaps(self) -> int:
+        """How often something may have been missed here, or by the relay."""
+        return self._lost + self._liveness.gaps
 
     async def subscribed(self) -> None:
         """Wait until every message published from now on is received. Raises what the attempt under way raises."""
-        if not self._subscribed:
+        if not self.hears:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting[future] = None
             try:
@@ -79,7 +97,7 @@ class Feed:
         error: BaseException = BroadcastError(f"the subscription to {self.channel} ended")
         try:
             async with self._broadcast.subscribe(self.channel) as subscription:
-                self._subscribed = True
+                self.hears = True
                 self._tell(None)
                 self._on_subscribed()
                 self.compare()  # whoever was here before may have missed something
@@ -96,7 +114,10 @@ class Feed:
             error = raised
             raise
         finally:
-            self._subscribed = False
+            self.hears = False
+            if self.windows is not None:
+                self.windows.lose()
+            self._gap()
             self._tell(error)
 
     def close(self) -> None:
@@ -111,11 +132,18 @@ class Feed:
         self._tell(BroadcastError("live updates are closed"))
 
     def compare(self) -> None:
-        """Compare every entry, and every window, with what is stored."""
+        """Something may have been missed: compare what somebody looks at, and every window, with what is stored."""
         if self.windows is not None:
             self.windows.gap()
+        self._gap()
         for entry in self.entries.values():
             self._reading.owe(entry)
+
+    def _gap(self) -> None:
+        self._lost += 1
+        for entry in tuple(self.entries.values()):
+            if not entry.slots:
+                self._drop(entry)
 
     def _tell(self, error: BaseException | None) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -125,23 +153,37 @@ class Feed:
         if message is RESYNC or not isinstance(message, Message) or message.key == COMPARE.key:
             self.compare()
             return
-        entry = self.entries.get(message.key)
-        if entry is None and self.windows is None:
+        if message.key not in self.entries and self.windows is None:
             return
         try:
             announced = Announcement.from_message(message)
         except ValueError as error:
             logger.warning("live: %s: %s is compared: %s", self.channel, message.key, error)
-            if entry is not None:
-                self._reading.owe(entry)
+            self._doubt(message.key)
             if self.windows is not None:
                 self.windows.unclear(message.key)
             return
+        self.announced(announced)
+
+    def announced(self, announced: Announcement) -> None:
+        """A view has changed."""
+        entry = self.entries.get(announced.key)
+        if entry is not None:
+            document = announced.document
+            # Of older code, it may not have all that the view has now: reading it builds it anew.
+            if not announced.hint and (document is None or is_whole(self.view, document)):
+                entry.offer(announced.stored(self.view.__view__.name))
+            elif announced.version == UNKNOWN or entry.state is None or announced.version > entry.state.version:
+                self._doubt(announced.key)
         if self.windows is not None:
             self.windows.announced(announced)
+
+    def _doubt(self, key: str) -> None:
+        entry = self.entries.get(key)
         if entry is None:
             return
-        if not announced.hint:
-            entry.offer(StoredView(self.view.__view__.name, announced.key, announced.version, announced.document))
-        elif announced.version == UNKNOWN or entry.state is None or announced.version > entry.state.version:
+        entry.doubt()
+        if entry.slots:
             self._reading.owe(entry)
+        else:
+            self._drop(entry)

@@ -25,7 +25,7 @@ class Follow:
         self._reading = reading
         self._on_news = on_news
         self._on_leave: Callable[[], None] | None = on_leave
-        entry.slots.add(self)
+        entry.slots[self] = None
 
     @property
     def state(self) -> StoredView | None:
@@ -44,7 +44,7 @@ class Follow:
         """Look no more. Called twice, it does nothing the second time."""
         on_leave, self._on_leave = self._on_leave, None
         if on_leave is not None:
-            self._entry.slots.discard(self)
+            self._entry.slots.pop(self, None)
             on_leave()
 
     def wake(self) -> None:

@@ -11,15 +11,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bff.broadcast.port import Broadcast
-from bff.errors import BroadcastError
+from bff.errors import BFFError
+from bff.live.announcement import Announcement
+from bff.live.cache import Cache
 from bff.live.channels import Channels
-from bff.live.entry import Entry, Slot
-from bff.live.feed import Feed
+from bff.live.entry import Slot
+from bff.live.feeds import Feeds
 from bff.live.follow import Follow
+from bff.live.lists import KnownList, Lists
+from bff.live.liveness import Liveness
+from bff.live.pulses import TRUSTED_SECONDS, Pulses
 from bff.live.reading import Reading, Views
+from bff.live.watch import Watch
 from bff.live.windows import LiveList, Windows
+from bff.projection.stored_view import StoredView
 from bff.query import Query
 from bff.supervisor import Backoff, Status, Supervisor
+from bff.types import Timepoint
 
 if TYPE_CHECKING:
     from bff.model.view_model import ViewModel
@@ -39,6 +47,11 @@ class Hub:
     Channels are hints; what is stored is the truth. What is held is compared with what is stored after every gap of a channel
     and every ``compare_seconds``. A channel that nobody needs is left after ``linger_seconds``. ``batch`` is how many views
     one read asks for, ``reads_at_once`` how many reads run at a time, ``read_seconds`` how long one may take.
+
+    It also answers who asks once (``known``, ``read``, ``known_list``, ``read_list``): at most ``cached_views`` views of
+    ``cached_bytes`` together, and ``cached_lists`` windows of ``cached_list_views`` together, are kept for that, as long as a
+    relay follows what changes. ``relay`` is the one of this process; without it, what relays elsewhere say of themselves is
+    listened for, and believed for ``trusted_seconds``.
     """
 
     def __init__(
@@ -52,44 +65,58 @@ class Hub:
         batch: int = 100,
         reads_at_once: int = 4,
         read_seconds: float = 30.0,
+        cached_views: int = 10_000,
+        cached_bytes: int = 64 * 1024 * 1024,
+        cached_lists: int = 32,
+        cached_list_views: int = 5_000,
+        trusted_seconds: float = TRUSTED_SECONDS,
+        relay: Liveness | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self._broadcast = broadcast
         self._channels = channels or Channels()
         self._compare_seconds = compare_seconds
-        self._linger_seconds = linger_seconds
         self._backoff = backoff or Backoff(first=0.05, limit=5.0)
+        self._relay = relay
+        self._trusted_seconds = trusted_seconds
         self._reading = Reading(views, batch=batch, at_once=reads_at_once, timeout=read_seconds, backoff=self._backoff)
+        self._feeds = Feeds(broadcast, self._channels, self._reading, linger_seconds)
+        self._cache = Cache(views, self._feeds, most=cached_views, most_bytes=cached_bytes, batch=batch)
         self._windows = Windows(
             views,
-            self._use_all,
-            self._leave_all,
+            self._feeds.use_all,
+            self._feeds.leave_all,
             at_once=reads_at_once,
             timeout=read_seconds,
             backoff=self._backoff,
             linger_seconds=linger_seconds,
         )
-        self._feeds: dict[str, Feed] = {}
+        self._lists = Lists(views, self._windows, most=cached_lists, most_views=cached_list_views)
         self._supervisor = Supervisor("hub", backoff=self._backoff)
-        self._open = False
 
     async def __aenter__(self) -> Hub:
         self._supervisor = Supervisor("hub", backoff=self._backoff)
         self._reading.start(self._supervisor)
         self._windows.start(self._supervisor)
         self._supervisor.start("compare", self._compare_regularly)
-        self._open = True
+        liveness = self._relay
+        if liveness is None:
+            healthy = partial(self._supervisor.healthy, "pulses")
+            compare, seconds = self._feeds.compare, self._trusted_seconds
+            liveness = pulses = Pulses(self._broadcast, self._channels.pulse, healthy, compare, seconds)
+            self._supervisor.start("pulses", pulses.run)
+        self._feeds.open(self._supervisor, liveness)
+        self._cache.open(liveness)
+        self._lists.open(liveness)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._open = False
+        self._lists.close()
         self._windows.close()
-        feeds = tuple(self._feeds.values())
-        self._feeds.clear()
-        for feed in feeds:
-            feed.close()
+        self._feeds.close()
+        self._cache.close()
         await self._supervisor.close()
 
     def subscribe(self, view: type[ViewModel], key: str) -> AbstractAsyncContextManager[Slot]:
@@ -105,14 +132,76 @@ class Hub:
 
         What is known of it may be nothing yet: see ``Follow``. Raises BroadcastError where live updates are closed.
         """
-        feed = self._use(view, self._channels.of(view.__view__.name, key))
-        entry = self._entry(feed, view, key)
+        entry = self._feeds.entry(view, key)
+        return Follow(entry, self._reading, on_news, lambda: self._feeds.forget(entry))
 
-        def leave() -> None:
-            self._forget(feed, entry)
-            self._leave(feed)
+    async def watch(self, view: type[ViewModel], key: str, wake: Callable[[], object]) -> Watch:
+        """As ``subscribe``, for thousands: without a task or a generator, see ``Watch``. Leave it once it is no longer needed.
 
-        return Follow(entry, self._reading, on_news, leave)
+        Where the hub knows the state for certain, nothing is read. Raises what the first read raises, and BroadcastError.
+        """
+        feed = self._feeds.use_for(view, key)
+        try:
+            await feed.subscribed()
+            self._feeds.check_open()
+            watch = Watch(self._feeds.entry(view, key), wake, self._feeds.forget)
+            try:
+                if self._cache.known(view, key) is None:
+                    await self._reading.ask(self._feeds.entry(view, key))
+            except BaseException:
+                watch.leave()
+                raise
+            return watch
+        finally:
+            self._feeds.leave(feed)
+
+    def known(self, view: type[ViewModel], key: str) -> StoredView | None:
+        """The newest state of a view, if it is certain at this moment that nothing newer has been announced; awaits nothing.
+
+        None where it is not: ``read`` it. That there is no view is never known: a state that is has a document. Why is in
+        ``docs/decisions/view-cache.md``.
+        """
+        return self._cache.known(view, key)
+
+    async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
+        """The views, in the order of the keys: those that are known, the rest in one read, and kept from then on.
+
+        Who asks for what is being read already shares that read. Nothing is older than what this process has answered before, nor
+        than what a subscription has been given. What is wrong with a single key is in its place. Raises DatastoreUnavailable.
+        """
+        return await self._cache.read(view, keys)
+
+    def known_list(self, view: type[ViewModel], query: Query, first: int) -> KnownList | None:
+        """The first results of a query, if it is certain at this moment that nothing newer has been announced; awaits nothing.
+
+        ``query`` is as for ``window``. The same object as long as nothing changes. None where it is not certain: ``read_list``.
+        """
+        return self._lists.known(view, query, first)
+
+    async def read_list(self, view: type[ViewModel], query: Query, first: int) -> KnownList:
+        """The same, from the datastore where it is not known. For a list that is asked for again soon a window is kept then.
+
+        Raises InvalidQuery, DatastoreUnavailable.
+        """
+        return await self._lists.read(view, query, first)
+
+    def written(self, view: type[ViewModel], state: StoredView, committed: Timepoint) -> None:
+        """As ``announced`` (``bff.projection.news.Listener``)."""
+        name = view.__view__.name
+        self.announced(name, Announcement(state.key, state.version, state.document, committed=committed))
+
+    def seen(self, view: type[ViewModel], state: StoredView) -> None:
+        """This process has just read this: what it answers from now on is no older."""
+        entry = self._feeds.entries.get((view, state.key))
+        if entry is not None:
+            entry.offer(state)
+        self._windows.seen(view, state)
+
+    def announced(self, view: str, announced: Announcement) -> None:
+        """This process has just committed this: told here, before the relay tells it."""
+        feed = self._feeds.get(view, announced.key)
+        if feed is not None:
+            feed.announced(announced)
 
     def window(
         self, view: type[ViewModel], query: Query, first: int, since: str | None = None
@@ -129,20 +218,29 @@ class Hub:
         return self._windows.open(view, query, first, since)
 
     async def compare(self) -> None:
-        """Compare everything that is held with what is stored, now. Where a read fails it is repeated in the background."""
-        comparisons = [self._reading.compare(entry) for feed in self._feeds.values() for entry in feed.entries.values()]
-        await asyncio.gather(self._windows.compare(), *comparisons, return_exceptions=True)
+        """Compare everything that is held with what is stored, now. Where a read fails it is repeated in the background.
+
+        What nobody looks at, and nobody has asked for since the last time, is dropped.
+        """
+        self._lists.compare()
+        comparisons = [self._reading.compare(entry) for entry in self._feeds.entries.values() if entry.slots]
+        await asyncio.gather(self._windows.compare(), self._cache.compare(), *comparisons, return_exceptions=True)
 
     @property
     def subscriptions(self) -> int:
         """How many subscriptions there are."""
-        by_key = sum(len(entry.slots) for feed in self._feeds.values() for entry in feed.entries.values())
+        by_key = sum(len(entry.slots) for entry in self._feeds.entries.values())
         return by_key + self._windows.subscriptions
 
     @property
     def channels(self) -> tuple[str, ...]:
         """The channels this process is subscribed to, or about to be."""
-        return tuple(self._feeds)
+        return self._feeds.names
+
+    @property
+    def cached(self) -> int:
+        """How many views are kept for who asks next."""
+        return len(self._cache.kept)
 
     @property
     def failing(self) -> int:
@@ -161,71 +259,25 @@ class Hub:
     @asynccontextmanager
     async def _subscribe(self, view: type[ViewModel], key: str) -> AsyncIterator[Slot]:
         # Whatever ends a subscription awaits nothing, so that no cancellation can come between.
-        feed = self._use(view, self._channels.of(view.__view__.name, key))
+        feed = self._feeds.use_for(view, key)
         try:
             await feed.subscribed()
-            self._check_open()
-            entry = self._entry(feed, view, key)
+            entry = self._feeds.entry(view, key)
             slot = Slot(entry)
-            entry.slots.add(slot)
+            entry.slots[slot] = None
             try:
                 # Listening before reading: what changes during the read is announced.
                 await self._reading.ask(entry)
                 yield slot
             finally:
                 slot.close()
-                entry.slots.discard(slot)
-                self._forget(feed, entry)
+                entry.slots.pop(slot, None)
+                self._feeds.forget(entry)
         finally:
-            self._leave(feed)
-
-    def _entry(self, feed: Feed, view: type[ViewModel], key: str) -> Entry:
-        entry = feed.entries.get(key)
-        if entry is None:
-            entry = feed.entries[key] = Entry(view, key)
-        return entry
-
-    def _forget(self, feed: Feed, entry: Entry) -> None:
-        """Forget an entry that nobody looks at any more."""
-        if not entry.slots and feed.entries.get(entry.key) is entry:
-            del feed.entries[entry.key]
-            self._reading.forget(entry)
-
-    def _use_all(self, view: type[ViewModel]) -> Sequence[Feed]:
-        return [self._use(view, channel) for channel in self._channels.all(view.__view__.name)]
-
-    def _leave_all(self, feeds: Sequence[Feed]) -> None:
-        for feed in feeds:
-            self._leave(feed)
-
-    def _use(self, view: type[ViewModel], channel: str) -> Feed:
-        self._check_open()
-        feed = self._feeds.get(channel)
-        if feed is None:
-            healthy = partial(self._supervisor.healthy, channel)
-            feed = self._feeds[channel] = Feed(channel, view, self._broadcast, self._reading, healthy)
-            self._supervisor.start(channel, feed.run)
-        feed.users += 1
-        if feed.linger is not None:
-            feed.linger.cancel()
-            feed.linger = None
-        return feed
-
-    def _leave(self, feed: Feed) -> None:
-        feed.users -= 1
-        if feed.users == 0 and self._feeds.get(feed.channel) is feed:
-            feed.linger = asyncio.get_running_loop().call_later(self._linger_seconds, self._end, feed)
-
-    def _end(self, feed: Feed) -> None:
-        del self._feeds[feed.channel]
-        self._supervisor.stop(feed.channel)
+            self._feeds.leave(feed)
 
     async def _compare_regularly(self) -> None:
         while True:
             # Not all processes at once.
             await asyncio.sleep(self._compare_seconds * random.uniform(0.75, 1.25))
             await self.compare()
-
-    def _check_open(self) -> None:
-        if not self._open:
-            raise BroadcastError("live updates are closed: the server is not started yet, or shutting down")

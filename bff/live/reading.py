@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from bff.errors import BroadcastError, DatastoreUnavailable
+from bff.errors import BFFError, BroadcastError, DatastoreUnavailable
 from bff.live.entry import Entry
 from bff.live.settle import settle
 from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
 from bff.query import Query
 from bff.supervisor import Backoff, Supervisor
+from bff.types import Timepoint
 
 if TYPE_CHECKING:
     from bff.model.view_model import ViewModel
@@ -28,11 +29,13 @@ logger = logging.getLogger(__name__)
 class Views(Protocol):
     """What reads stored views: ``bff.projection.reader.ViewReader``."""
 
-    async def read(self, view: type[ViewModel], keys: Sequence[str], /) -> list[StoredView]: ...
+    async def read_each(self, view: type[ViewModel], keys: Sequence[str], /) -> Sequence[StoredView | BFFError]: ...
 
     async def find_at(self, query: Query, view: type[ViewModel], /) -> Found: ...
 
     async def read_at(self, view: type[ViewModel], keys: Sequence[str], /) -> Found: ...
+
+    async def versions(self, view: type[ViewModel], keys: Sequence[str], /) -> Sequence[Timepoint | None]: ...
 
 
 Waiting: TypeAlias = list[asyncio.Future[None]]
@@ -57,6 +60,7 @@ class _Read:
     entry: Entry
     waiting: Waiting
     owed: bool
+    began: int
 
 
 class _Queue:
@@ -172,7 +176,7 @@ class Reading:
 
     def _take_off(self, entry: Entry) -> _Read:
         wish = self._wishes[entry]
-        read = _Read(entry, wish.waiting, wish.owed)
+        read = _Read(entry, wish.waiting, wish.owed, entry.begin())
         wish.waiting, wish.owed, wish.urgent, wish.in_flight = [], False, False, True
         return read
 
@@ -180,7 +184,7 @@ class Reading:
         view = batch[0].entry.view
         try:
             async with asyncio.timeout(self._timeout):
-                states = await self._views.read(view, [read.entry.key for read in batch])
+                outcomes = await self._views.read_each(view, [read.entry.key for read in batch])
         except asyncio.CancelledError:
             self._land(batch, BroadcastError("the read was cancelled"))
             raise
@@ -200,14 +204,12 @@ class Reading:
                     raise
                 await self._read(batch[middle:])
             return
-        found = {state.key: state for state in states}
-        for read in batch:
-            state = found.get(read.entry.key)
-            if state is None:
-                self._land([read], LookupError(f"{view.__view__.name} {read.entry.key}: the reader did not say how it is"))
-            else:
-                read.entry.offer(state)
+        for read, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, StoredView):
+                read.entry.land(outcome, read.began)
                 self._land([read], None)
+            else:
+                self._land([read], outcome)
 
     def _land(self, batch: list[_Read], error: Exception | None) -> None:
         for read in batch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from bff.datastore.port import Changes, Datastore, Listening, ResumePoint, Targe
 from bff.document import Document
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.channels import Channels
+from bff.live.pulses import PULSE_SECONDS, pulse
 from bff.projection.stored_view import metadata_path
 from bff.supervisor import Backoff, Status, Supervisor
 from bff.together import together
@@ -27,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 1024
 PUBLISHING_AT_ONCE = 32
+BEHIND_SECONDS = 3.0
+"""A relay that has announced one batch for longer than this does not follow."""
+
+LOOK_SECONDS = 0.05
 
 
 class Relay:
@@ -35,6 +41,9 @@ class Relay:
     What it may not have announced (before it started, while the listener began anew, when publishing failed) it makes up for
     by telling the hubs to compare, as often as it takes until that is published. A document over ``max_message_bytes`` is
     announced without its content. ``timeout`` bounds one publishing, in seconds.
+
+    While it follows (it is a ``Liveness``), it says so every ``pulse_seconds`` on a channel of its own, to hubs whose process has
+    no relay.
     """
 
     def __init__(
@@ -47,6 +56,7 @@ class Relay:
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         publishing_at_once: int = PUBLISHING_AT_ONCE,
         timeout: float = 10.0,
+        pulse_seconds: float = PULSE_SECONDS,
         backoff: Backoff | None = None,
     ) -> None:
         self._datastore = datastore
@@ -57,21 +67,25 @@ class Relay:
         self._max_message_bytes = max_message_bytes
         self._publishing_at_once = publishing_at_once
         self._timeout = timeout
+        self._pulse_seconds = pulse_seconds
         self._backoff = backoff or Backoff(first=0.05, limit=5.0)
         self._supervisor = Supervisor("relay", backoff=self._backoff)
         self._seen: Timepoint = 0
         self._as_of: Timepoint = 0
         self._moved = asyncio.Event()
         self._owed: dict[str, int] = {}
-        self._debts = 0
+        self.gaps = 0
+        """How often something may not have been announced."""
         self._owing = asyncio.Event()
         self._listening: Listening | None = None
+        self._busy_since: float | None = None
 
     async def __aenter__(self) -> Relay:
         self._supervisor = Supervisor("relay", backoff=self._backoff)
         if self._views:
             self._supervisor.start("listen", self._listen)
             self._supervisor.start("announce gaps", self._announce_gaps)
+            self._supervisor.start("pulse", self._pulse)
         return self
 
     async def __aexit__(
@@ -83,6 +97,13 @@ class Relay:
     def as_of(self) -> Timepoint:
         """The timepoint up to which every change of a view document has been announced, or hubs told to compare."""
         return self._as_of
+
+    @property
+    def following(self) -> bool:
+        """Whether every change is announced as it happens: its listener follows, and nothing is owed."""
+        if self._listening is None or self._owed or not self._listening.following:
+            return False
+        return self._busy_since is None or monotonic() - self._busy_since < BEHIND_SECONDS
 
     async def wait_for(self, timepoint: Timepoint, timeout: float = 30.0) -> None:
         """Wait until ``as_of`` is ``timepoint`` or later. Raises TimeoutError."""
@@ -97,6 +118,12 @@ class Relay:
         return self._supervisor.status()
 
     async def _listen(self) -> None:
+        try:
+            await self._follow()
+        finally:
+            self._listening = self._busy_since = None
+
+    async def _follow(self) -> None:
         now = await self._datastore.ping()
         async with self._datastore.listen([Target(collection) for collection in self._views], ResumePoint(now)) as listening:
             self._listening = listening
@@ -105,6 +132,7 @@ class Relay:
             self._advance(now)
             resending = False
             async for changes in listening:
+                self._busy_since = monotonic()
                 resending = resending or changes.reset
                 if not resending:
                     await self._announce(changes)
@@ -114,6 +142,7 @@ class Relay:
                     self._owe(self._all_channels)
                 if changes.resume is not None:
                     self._advance(changes.resume.timepoint)
+                self._busy_since = None
                 self._supervisor.healthy("listen")
         raise RuntimeError("the listener ended")
 
@@ -171,8 +200,8 @@ class Relay:
         return True
 
     def _owe(self, channels: Iterable[str]) -> None:
-        self._debts += 1
-        self._owed.update(dict.fromkeys(channels, self._debts))
+        self.gaps += 1
+        self._owed.update(dict.fromkeys(channels, self.gaps))
         self._owing.set()
 
     async def _announce_gaps(self) -> None:
@@ -195,6 +224,22 @@ class Relay:
         if self._owed[channel] == debt:
             del self._owed[channel]
         return True
+
+    async def _pulse(self) -> None:
+        failing = False
+        while True:
+            if not self.following:
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._broadcast.publish(self._channels.pulse, pulse(self._as_of))
+                failing = False
+            except Exception as error:
+                if not failing:
+                    logger.warning("relay: no pulse, hubs elsewhere read for themselves: %s: %s", type(error).__name__, error)
+                failing = True
+            await asyncio.sleep(self._pulse_seconds)
 
     def _advance(self, seen: Timepoint) -> None:
         self._seen = max(self._seen, seen)

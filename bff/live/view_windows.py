@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bff.errors import BFFError
 from bff.live.announcement import UNKNOWN, Announcement
 from bff.live.changes import Held
+from bff.live.entry import NEVER, Source
 from bff.live.ledger import Ledger, Verdict
 from bff.live.reading import Views
 from bff.live.refreshing import Refresh, Refreshing
@@ -18,14 +19,14 @@ from bff.live.window import Window
 from bff.live.window_token import IDENTITY_BYTES, encode_window
 from bff.projection.query_codec import dump_query
 from bff.projection.reader import is_whole
-from bff.projection.stored_view import view_path
+from bff.projection.stored_view import StoredView, view_path
 from bff.query import Query
 from bff.values import dump_document
 
 if TYPE_CHECKING:
     from bff.model.view_model import ViewModel
 
-__all__ = ["OpenWindow", "ViewWindows"]
+__all__ = ["OpenWindow", "ViewWindows", "identity_of", "measured_identity"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class OpenWindow:
         self.identity = identity
         self.window = window
         self.users = 0
+        self.heard = NEVER
         self.refresh = Refresh("", _nothing)
         self._told: tuple[Held, Mapping[str, str], str | None] | None = None
 
@@ -51,24 +53,39 @@ class OpenWindow:
         return told[2]
 
 
-class ViewWindows:
-    """Tells the windows of a view what is announced, and reads what an announcement does not tell."""
+def identity_of(view: str, query: Query, first: int) -> bytes:
+    """The same for everyone who asks the same, and for nobody else."""
+    return measured_identity(view, query, first)[0]
 
-    def __init__(self, view: type[ViewModel], views: Views, refreshing: Refreshing) -> None:
+
+def measured_identity(view: str, query: Query, first: int) -> tuple[bytes, int]:
+    """The identity, and how long what is asked is, in bytes: a client may compare with a text as long as a request."""
+    asked = dump_document({"view": view, "query": dump_query(query), "first": first})
+    return blake2b(asked, digest_size=IDENTITY_BYTES).digest(), len(asked)
+
+
+class ViewWindows:
+    """Tells the windows of a view what is announced, and reads what an announcement does not tell.
+
+    ``sources`` are the channels that it is told by.
+    """
+
+    def __init__(self, view: type[ViewModel], views: Views, refreshing: Refreshing, sources: Sequence[Source]) -> None:
         self.view = view
         self.windows: dict[bytes, OpenWindow] = {}
         self._views = views
         self._refreshing = refreshing
+        self._sources = sources
         self._ledger = Ledger()
         self._unclear: dict[str, int] = {}
         self._times = 0
+        self._lost = 0
         self._reading = Refresh(f"keys of {view.__view__.name}", self._read_unclear)
 
     def open(self, query: Query, first: int) -> OpenWindow:
         """The window of this query and size: the one that is there, or a new one, of which nothing is known yet."""
         name = self.view.__view__.name
-        asked = dump_document({"view": name, "query": dump_query(query), "first": first})
-        identity = blake2b(asked, digest_size=IDENTITY_BYTES).digest()
+        identity = identity_of(name, query, first)
         opened = self.windows.get(identity)
         if opened is None:
             opened = self.windows[identity] = OpenWindow(identity, Window(name, query, first))
@@ -104,8 +121,31 @@ class ViewWindows:
             case Verdict.OLD:
                 pass
 
+    def seen(self, state: StoredView) -> None:
+        """Somebody has read this: a window that shows otherwise is behind, and has the view read."""
+        if state.version <= self._ledger.version(state.key):
+            return
+        if any(opened.window.contradicts(state) for opened in self.windows.values()):
+            self.unclear(state.key)
+        elif state.exists and not any(opened.window.asking for opened in self.windows.values()):
+            # It need not be looked at again. What a query under way finds may be older: that one needs the announcement.
+            self._ledger.learn(Announcement(state.key, state.version))
+
+    def sure(self, opened: OpenWindow) -> bool:
+        """Whether what a window shows is the newest, as far as anybody has told."""
+        return not self._unclear and opened.heard == self._gaps()
+
+    def lose(self) -> None:
+        """Something was missed, or nothing is heard from now on."""
+        self._lost += 1
+
+    def _gaps(self) -> int:
+        # Each channel tells of its own; what they have in common is how often the relay has missed something.
+        return self._lost + self._sources[0].gaps
+
     def gap(self) -> None:
         """Something may have been missed: ask every query anew."""
+        self.lose()
         for opened in self.windows.values():
             self._refreshing.owe(opened.refresh)
 
@@ -136,6 +176,7 @@ class ViewWindows:
 
     async def _query(self, opened: OpenWindow) -> None:
         window = opened.window
+        began = self._gaps() if all(source.hears for source in self._sources) else NEVER
         window.begin()
         try:
             found = await self._views.find_at(window.query, self.view)
@@ -149,6 +190,7 @@ class ViewWindows:
                 # Something newer was announced before the query began. That it was not found is against the contract of a
                 # datastore; where it happens nevertheless, it costs a read.
                 self.unclear(key)
+        opened.heard = NEVER if window.overrun else began
         if window.low or window.overrun:
             self._refreshing.owe(opened.refresh)
 

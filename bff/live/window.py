@@ -44,11 +44,15 @@ _position = attrgetter("position")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What readers are to see: the views in their order, and whether there are ``more`` of them after the last."""
+    """What readers are to see: the views in their order, and whether there are ``more`` of them after the last.
+
+    ``whole`` says that these are all the results: none has been left out because it cannot be shown.
+    """
 
     views: tuple[StoredView, ...]
     held: Held
     more: bool
+    whole: bool = True
 
 
 class Window:
@@ -82,6 +86,11 @@ class Window:
         self._last_changes: tuple[Held, Shown, list[Change]] | None = None
 
     @property
+    def most(self) -> int:
+        """How many rows it holds at most."""
+        return self.first + 2 * self._beyond
+
+    @property
     def low(self) -> bool:
         """Whether it is time for the query: so many have gone that soon a reader could see it."""
         return self._known_to is not None and len(self._rows) <= self.first + self._beyond // 2
@@ -92,11 +101,13 @@ class Window:
             return None
         if self._stale or self._shown is None:
             self._stale = False
-            views = tuple(row.view for row in self._rows[: self.first] if row.view.document is not None)
+            rows = self._rows[: self.first]
+            views = tuple(row.view for row in rows if row.view.document is not None)
             held = tuple((view.key, view.version) for view in views)
             more = len(self._rows) > self.first
-            if self._shown is None or (self._shown.held, self._shown.more) != (held, more):
-                self._shown = Shown(views, held, more)
+            whole = len(views) == len(rows)
+            if self._shown is None or (self._shown.held, self._shown.more, self._shown.whole) != (held, more, whole):
+                self._shown = Shown(views, held, more, whole)
         return self._shown
 
     def changes(self, held: Held, shown: Shown) -> list[Change]:
@@ -129,6 +140,18 @@ class Window:
         if row is not None:
             self._insert(row)
         return True
+
+    def contradicts(self, state: StoredView) -> bool:
+        """Whether it shows a view otherwise than in this state, which is stored and may not have been announced yet."""
+        held = self._by_key.get(state.key)
+        if held is not None:
+            return held.view.version < state.version
+        return self._landed is not None and self._row_of(Announcement(state.key, state.version, state.document)) is not None
+
+    @property
+    def asking(self) -> bool:
+        """Whether the query is under way, or is still to be asked."""
+        return self._log is not None or self._landed is None
 
     # --- The query
 
@@ -184,6 +207,9 @@ class Window:
             elif view.document is not document.data and not self._matches(document.path, view.document):
                 continue  # it was built anew meanwhile, and is no result any more
             position = self._position(document.id, view.document or raw)
+            held = self._by_key.get(document.id)
+            if held is not None and held.view.version == view.version and held.view.exists and view.exists:
+                view = held.view  # the very object, with what it was written as
             if position is not None:
                 yield Row(view, position, document.update_time)
 
@@ -195,7 +221,7 @@ class Window:
         position = self._position(announced.key, data)
         if position is None or (self._known_to is not None and position > self._known_to):
             return None
-        return Row(StoredView(self._name, announced.key, announced.version, data), position, announced.committed)
+        return Row(announced.stored(self._name), position, announced.committed)
 
     def _path(self, key: str) -> str:
         return view_path(self.query.collection, key)

@@ -13,6 +13,7 @@ from bff.live.feed import Feed
 from bff.live.reading import Views
 from bff.live.refreshing import Refreshing
 from bff.live.view_windows import OpenWindow, ViewWindows
+from bff.live.window import Shown
 from bff.live.window_slot import WindowSlot
 from bff.live.window_token import NO_MARKS, decode_window
 from bff.projection.stored_view import StoredView
@@ -36,6 +37,24 @@ class _Group:
     windows: ViewWindows
     feeds: Sequence[Feed]
     lingering: dict[bytes, asyncio.TimerHandle] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A window that is kept open."""
+
+    view: type[ViewModel]
+    group: _Group
+    opened: OpenWindow
+
+    @property
+    def size(self) -> int:
+        """How many views it holds at most."""
+        return self.opened.window.most
+
+    def shown(self) -> Shown | None:
+        """What it shows, the same object until it changes; None where it is not certain that this is the newest."""
+        return self.opened.window.shown() if self.group.windows.sure(self.opened) else None
 
 
 class LiveList:
@@ -97,6 +116,25 @@ class Windows:
         self._linger_seconds = linger_seconds
         self._refreshing = Refreshing(at_once=at_once, timeout=timeout, backoff=backoff)
         self._groups: dict[type[ViewModel], _Group] = {}
+
+    def keep(self, view: type[ViewModel], query: Query, first: int) -> Kept:
+        """A window that somebody keeps open without looking at it; asked in the background. Leave it with ``let_go``.
+
+        Raises BroadcastError.
+        """
+        group, opened = self._use(view, query, first)
+        self._refreshing.owe(opened.refresh)
+        return Kept(view, group, opened)
+
+    def let_go(self, kept: Kept) -> None:
+        """Keep it open no more. It does not linger: whoever keeps windows bounds them, and each one costs every change."""
+        self._leave(kept.view, kept.group, kept.opened, lingers=False)
+
+    def seen(self, view: type[ViewModel], state: StoredView) -> None:
+        """Somebody has read this state of a view."""
+        group = self._groups.get(view)
+        if group is not None:
+            group.windows.seen(state)
 
     def start(self, supervisor: Supervisor) -> None:
         """Run the workers under this supervisor, until it is closed."""
@@ -161,7 +199,7 @@ class Windows:
         group = self._groups.get(view)
         if group is None:
             feeds = self._use_feeds(view)
-            group = self._groups[view] = _Group(ViewWindows(view, self._views, self._refreshing), feeds)
+            group = self._groups[view] = _Group(ViewWindows(view, self._views, self._refreshing, feeds), feeds)
             for feed in feeds:
                 feed.windows = group.windows
         try:
@@ -175,12 +213,13 @@ class Windows:
             timer.cancel()
         return group, opened
 
-    def _leave(self, view: type[ViewModel], group: _Group, opened: OpenWindow) -> None:
+    def _leave(self, view: type[ViewModel], group: _Group, opened: OpenWindow, *, lingers: bool = True) -> None:
         opened.users -= 1
         if opened.users or self._groups.get(view) is not group:
             return
-        if opened.window.shown() is None:
-            self._drop(view, group, opened)  # a query that is refused is not asked again
+        # A query that is refused is not asked again.
+        if not lingers or opened.window.shown() is None:
+            self._drop(view, group, opened)
             return
         later = asyncio.get_running_loop().call_later(self._linger_seconds, self._drop, view, group, opened)
         group.lingering[opened.identity] = later

@@ -20,11 +20,17 @@ CHANNELS = Channels(shards=2)
 
 
 class _Board:
-    __view__ = SimpleNamespace(name="Board", collection="boards")
+    __view__ = SimpleNamespace(name="Board", collection="boards", fields={})
+
+    @staticmethod
+    def split_key(key: str) -> None: ...
 
 
 class _Player:
-    __view__ = SimpleNamespace(name="Player", collection="players")
+    __view__ = SimpleNamespace(name="Player", collection="players", fields={})
+
+    @staticmethod
+    def split_key(key: str) -> None: ...
 
 
 Board: Any = _Board
@@ -41,20 +47,21 @@ class Shelf:
     """Stored views in memory, with a version each; counts reads, and does as told before and after it looks."""
 
     def __init__(self) -> None:
-        self.versions: dict[str, int] = {}
+        self.stored: dict[str, int] = {}
         self.gone: set[str] = set()
         self.reads: list[tuple[str, ...]] = []
+        self.compared: list[tuple[str, ...]] = []
         self.before: Callable[[Sequence[str]], Awaitable[None]] | None = None
         self.after: Callable[[Sequence[str]], Awaitable[None]] | None = None
 
     def state(self, key: str, view: Any = Board) -> StoredView:
-        version = self.versions.get(key, 0)
+        version = self.stored.get(key, 0)
         document: dict[str, Value] | None = None
         if version and key not in self.gone:
             document = {"id": key, "version": version, "score": version * 10}
         return StoredView(view.__view__.name, key, version, document)
 
-    async def read(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
+    async def read_each(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
         self.reads.append(tuple(keys))
         if self.before is not None:
             await self.before(keys)
@@ -63,13 +70,17 @@ class Shelf:
             await self.after(keys)
         return found
 
+    async def versions(self, view: Any, keys: Sequence[str]) -> list[int | None]:
+        self.compared.append(tuple(keys))
+        return [self.stored.get(key) if key not in self.gone else None for key in keys]
+
     def write(self, key: str) -> StoredView:
-        self.versions[key] = self.versions.get(key, 0) + 1
+        self.stored[key] = self.stored.get(key, 0) + 1
         self.gone.discard(key)
         return self.state(key)
 
     def delete(self, key: str) -> StoredView:
-        self.versions[key] = self.versions.get(key, 0) + 1
+        self.stored[key] = self.stored.get(key, 0) + 1
         self.gone.add(key)
         return self.state(key)
 

@@ -44,7 +44,7 @@ class Table:
     def __init__(self) -> None:
         self.clock = 100
         self.documents: dict[str, Document] = {}
-        self.versions: dict[str, int] = {}
+        self.newest: dict[str, int] = {}
         self.queries = 0
         self.reads: list[tuple[str, ...]] = []
         self.before: Wait = at_once
@@ -53,9 +53,9 @@ class Table:
     def write(self, key: str, score: int | None, *, open: bool = True, late: int = 0) -> Announcement:
         """Commit a view, or with None its removal. What a relay announces of it; its version is ``late`` older."""
         self.clock += 1
-        version = max(self.versions.get(key, 0) + 1, self.clock - late)
+        version = max(self.newest.get(key, 0) + 1, self.clock - late)
         self.clock = max(self.clock, version)
-        self.versions[key] = version
+        self.newest[key] = version
         if score is None:
             self.documents.pop(key, None)
             return Announcement(key, version, committed=self.clock)
@@ -82,8 +82,11 @@ class Table:
         await self.after()
         return Found(documents, [_stored(key, one) for key, one in zip(keys, documents, strict=True)], clock)
 
-    async def read(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
+    async def read_each(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
         return list((await self.read_at(view, keys)).views)
+
+    async def versions(self, view: Any, keys: Sequence[str]) -> list[int | None]:
+        return [self.newest.get(key) for key in keys]
 
 
 def _version(document: Document) -> int:

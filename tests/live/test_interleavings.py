@@ -38,7 +38,7 @@ class Play:
     async def write(self, writes: int) -> None:
         for _ in range(writes):
             await turns(self.chance.randrange(12))
-            last = self.shelf.versions.get(self.key, 0) + 1 == self.final
+            last = self.shelf.stored.get(self.key, 0) + 1 == self.final
             state = self.shelf.write(self.key) if last or self.chance.randrange(5) else self.shelf.delete(self.key)
             self.events.append(f"write {state.version}")
             for commits in self.commits:
@@ -64,7 +64,7 @@ class Play:
 
     async def look_on(self, name: int) -> None:
         await turns(self.chance.randrange(16))
-        stored = self.shelf.versions.get(self.key, 0)
+        stored = self.shelf.stored.get(self.key, 0)
         self.events.append(f"{name} comes")
         leaves_after = self.chance.choice([1, 2, None, None])
         seen: list[int] = []

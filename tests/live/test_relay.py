@@ -54,7 +54,10 @@ class StoredBoards:
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
-    async def read(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
+    async def versions(self, view: Any, keys: Sequence[str]) -> list[int | None]:
+        return [state.version if state.exists else None for state in await self.read_each(view, keys)]
+
+    async def read_each(self, view: Any, keys: Sequence[str]) -> list[StoredView]:
         async with self._datastore.snapshot() as snapshot:
             documents = await snapshot.get([path for key in keys for path in (f"boards/{key}", metadata_path("Board", key))])
         return [
@@ -131,6 +134,8 @@ class Flaky:
         self.publishing = asyncio.Event()
 
     async def publish(self, channel: str, message: Message) -> None:
+        if channel == CHANNELS.pulse:
+            return
         self.publishing.set()
         if self.faults:
             fault = self.faults.popleft()
@@ -205,7 +210,8 @@ async def everything(datastore: Any, until: int) -> list[tuple[str, bytes]]:
     published: list[tuple[str, bytes]] = []
 
     async def publish(channel: str, message: Message) -> None:
-        published.append((message.key, message.payload))
+        if channel != CHANNELS.pulse:
+            published.append((message.key, message.payload))
 
     broadcast: Any = SimpleNamespace(publish=publish)
     async with deadline(), Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK) as relay:
@@ -273,6 +279,8 @@ async def test_a_large_batch_is_announced_a_few_at_a_time() -> None:
 
     async def publish(channel: str, message: Message) -> None:
         nonlocal at_once, most, count
+        if channel == CHANNELS.pulse:
+            return
         at_once, count = at_once + 1, count + bool(message.key)
         most = max(most, at_once if message.key else 0)
         await asyncio.sleep(0)
