@@ -16,7 +16,7 @@ from bff.model.view_model import ViewModel
 from bff.resolvers.context import Context
 from bff.resolvers.view_document import ViewDocument
 
-__all__ = ["link_resolver", "links_resolver", "ref_resolver"]
+__all__ = ["ids_of", "link_resolver", "links_resolver", "ref_resolver"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -94,10 +94,11 @@ class _Then(Generic[A, B]):
 
 def ref_resolver(source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
     """The id of the document that the stored path leads to: what mutations take."""
-    return _ids(source.get(info.field_name))
+    return ids_of(source.get(info.field_name))
 
 
-def _ids(stored: Any) -> Any:
+def ids_of(stored: Any) -> Any:
+    """The ids of stored paths, in lists as these are."""
     if isinstance(stored, list):
-        return [_ids(one) for one in stored]
+        return [ids_of(one) for one in stored]
     return document_id(stored) if isinstance(stored, str) else stored

@@ -12,12 +12,16 @@ from graphql import GraphQLResolveInfo
 
 from bff.errors import BadUserInput
 from bff.model.view_model import ViewModel
+from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
 from bff.query import Direction, Order, Query
 from bff.resolvers.context import Context
 from bff.resolvers.cursor import decode_cursor, encode_cursor
 from bff.resolvers.filter import filter_of
+from bff.resolvers.found_page import FoundPage
+from bff.resolvers.plan.planning import StoredQueries
 from bff.resolvers.view_document import ViewDocument
+from bff.types import Value
 
 __all__ = ["DEFAULT_PAGE", "MAX_PAGE", "PageRequest"]
 
@@ -39,29 +43,14 @@ class PageRequest:
 
     async def read(self, context: Context) -> dict[str, Any]:
         """The connection. Raises BadUserInput where the arguments do not go together, InvalidQuery."""
-        size, backwards = self._size()
-        query = self._query(size + 1, backwards=backwards)
-        found = await context.views.find_at(query, self.view)
+        query, found = await self._ask(context.views)
         context.reads.add_list(self.view.__view__.name, query, found.views)
-        more = len(found.documents) > size
-        orders = self._orders()
-        cursors: list[str] = []
-        edges: list[dict[str, Any]] = []
-        for stored, view in list(zip(found.documents, found.views, strict=True))[:size]:
-            assert stored.data is not None
-            # Its place is where it was found. What is shown for an outdated one may belong elsewhere, or be nothing at all:
-            # a page that went on from there would leave out what lies in between.
-            cursor = encode_cursor(query.collection, orders, stored.data)
-            cursors.append(cursor)
-            if (document := ViewDocument.of(view)) is not None:
-                edges.append({"node": document, "cursor": cursor})
-        if backwards:
-            cursors.reverse()
-            edges.reverse()
-        # Beyond the cursor there was something when it was given out: what it points at.
-        has_next = self.before is not None if backwards else more
-        has_previous = more if backwards else self.after is not None
-        return self._connection(context, edges, cursors, has_next=has_next, has_previous=has_previous)
+        return self._connection(context, self._found(found))
+
+    async def find(self, views: StoredQueries) -> FoundPage:
+        """The page, as it is stored. Raises as ``read`` does, and DatastoreUnavailable."""
+        _, found = await self._ask(views)
+        return self._found(found)
 
     def window(self) -> tuple[Query, int]:
         """What a live list shows: the first so many results of a query, which has no limit. Raises as ``read`` does."""
@@ -70,36 +59,77 @@ class PageRequest:
 
     def current(self, context: Context, views: Sequence[StoredView], *, more: bool) -> dict[str, Any]:
         """The connection that a live list begins with: as ``read`` gives it where these are the views that it finds."""
-        orders, collection = self._orders(), self.view.__view__.collection
-        documents = [document for view in views if (document := ViewDocument.of(view)) is not None]
-        cursors = [encode_cursor(collection, orders, document) for document in documents]
-        edges = [{"node": document, "cursor": cursor} for document, cursor in zip(documents, cursors, strict=True)]
-        return self._connection(context, edges, cursors, has_next=more, has_previous=False)
+        return self._connection(context, self.first_page(views, more=more))
+
+    def first_page(self, views: Sequence[StoredView], *, more: bool) -> FoundPage:
+        """The page of the first views, which are known. Raises as ``read`` does."""
+        shown = [view for view in views if view.document is not None]
+        return self._page(shown, [view.document or {} for view in shown], has_next=more, has_previous=False)
+
+    def counted(self) -> Query:
+        """What ``totalCount`` counts."""
+        return self._forwards(None)
+
+    @property
+    def known_first(self) -> bool:
+        """Whether it is the first of a list, from no cursor: what ``window`` shows."""
+        return self.after is None and self.before is None and self.last is None and self.first != 0
 
     def cursor(self, document: ViewDocument) -> str:
         """Where a view stands in this list."""
         return encode_cursor(self.view.__view__.collection, self._orders(), document)
 
-    def _connection(
-        self, context: Context, edges: list[dict[str, Any]], cursors: Sequence[str], *, has_next: bool, has_previous: bool
-    ) -> dict[str, Any]:
+    def _connection(self, context: Context, page: FoundPage) -> dict[str, Any]:
+        edges = []
+        for index, view in enumerate(page.views):
+            if (document := ViewDocument.of(view)) is not None:
+                edges.append({"node": document, "cursor": page.cursor(index)})
         return {
             "edges": edges,
             "totalCount": partial(self._count, context),  # called where it is selected
             "pageInfo": {
-                "hasNextPage": has_next,
-                "hasPreviousPage": has_previous,
-                "startCursor": cursors[0] if cursors else None,
-                "endCursor": cursors[-1] if cursors else None,
+                "hasNextPage": page.has_next,
+                "hasPreviousPage": page.has_previous,
+                "startCursor": page.start,
+                "endCursor": page.end,
             },
         }
 
     async def _count(self, context: Context, info: GraphQLResolveInfo) -> int:
         """How many views there are on all pages."""
-        query = self._forwards(None)
+        query = self.counted()
         count = await context.views.count(query, self.view)
         context.reads.add_count(self.view.__view__.name, query, count)
         return count
+
+    async def _ask(self, views: StoredQueries) -> tuple[Query, Found]:
+        """One more than there is room for on the page: whether there is one tells whether there is another page."""
+        size, backwards = self._size()
+        query = self._query(size + 1, backwards=backwards)
+        return query, await views.find_at(query, self.view)
+
+    def _found(self, found: Found) -> FoundPage:
+        size, backwards = self._size()
+        more = len(found.documents) > size
+        places: list[Mapping[str, Value]] = []
+        for document in found.documents[:size]:
+            assert document.data is not None
+            # Its place is where it was found. What is shown for an outdated one may belong elsewhere, or be nothing at all:
+            # a page that went on from there would leave out what lies in between.
+            places.append(document.data)
+        shown = list(found.views[:size])
+        if backwards:
+            places.reverse()
+            shown.reverse()
+        # Beyond the cursor there was something when it was given out: what it points at.
+        has_next = self.before is not None if backwards else more
+        has_previous = more if backwards else self.after is not None
+        return self._page(shown, places, has_next=has_next, has_previous=has_previous)
+
+    def _page(
+        self, views: Sequence[StoredView], places: Sequence[Mapping[str, Value]], *, has_next: bool, has_previous: bool
+    ) -> FoundPage:
+        return FoundPage(self.view.__view__.collection, self._orders, views, places, has_next, has_previous)
 
     def _size(self) -> tuple[int, bool]:
         """How many, and whether from the end."""

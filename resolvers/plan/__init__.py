@@ -1,0 +1,1 @@
+"""Operations compiled: answered straight from stored views. Imported as ``bff.resolvers.plan``."""

@@ -1,0 +1,108 @@
+"""Makes plans: operations that are answered from stored views, without a resolver for each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+)
+from graphql.execution.collect_fields import collect_fields
+
+from bff.model.catalog import Catalog
+from bff.resolvers.plan.compiler import Compiler
+from bff.resolvers.plan.planning import KnownViews, StoredQueries, Unplannable
+from bff.resolvers.plan.query_plan import QueryPlan, ViewPlan
+from bff.resolvers.plan.root_field import Root, ViewRoot, root_of
+from bff.resolvers.plan.subscription_plan import SubscriptionPlan, ViewSubscription
+from bff.resolvers.plan.variable_values import VariableValues
+from bff.resolvers.plan.variants import NOT_PLANNED, ConditionalPlan, Variants, conditions_of
+
+__all__ = ["Plans"]
+
+Fragments: TypeAlias = Mapping[str, FragmentDefinitionNode]
+
+Conditions: TypeAlias = Mapping[str, bool]
+
+
+class Plans:
+    """Compiles operations on one schema, over the views that a hub knows (``bff.serving.planning.Plans``).
+
+    ``views`` is the hub of this process, ``queries`` its ViewReader, for pages that no window shows. It keeps nothing: a plan
+    belongs to whoever keeps the document that it was made of.
+    """
+
+    def __init__(self, schema: GraphQLSchema, catalog: Catalog, views: KnownViews, queries: StoredQueries) -> None:
+        self._schema = schema
+        self._catalog = catalog
+        self._views = views
+        self._queries = queries
+
+    def plan(
+        self, document: DocumentNode, operation: OperationDefinitionNode
+    ) -> QueryPlan | ConditionalPlan | SubscriptionPlan | None:
+        """The plan of a valid operation; None where it is graphql-core's."""
+        fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+        try:
+            match operation.operation:
+                case OperationType.QUERY:
+                    return self._plan_query(operation, fragments)
+                case OperationType.SUBSCRIPTION:
+                    return self._plan_subscription(operation, fragments)
+                case _:
+                    return None
+        except NOT_PLANNED:
+            return None
+
+    def _plan_query(self, operation: OperationDefinitionNode, fragments: Fragments) -> QueryPlan | ConditionalPlan:
+        values = VariableValues(self._schema, operation)
+        names = conditions_of(operation.selection_set, fragments)
+        if not names:
+            return self._query(operation, fragments, values, {})[0]
+        return ConditionalPlan(values, Variants(names, lambda conditions: self._query(operation, fragments, values, conditions)))
+
+    def _query(
+        self, operation: OperationDefinitionNode, fragments: Fragments, values: VariableValues, conditions: Conditions
+    ) -> tuple[QueryPlan, int]:
+        """The plan, and how many fields it has."""
+        roots, fields = self._roots(operation, fragments, conditions)
+        match list(roots.items()):
+            case [(name, ViewRoot() as root)] if root.selection.plain:
+                return ViewPlan(values, self._views, name, root), fields
+            case _:
+                return QueryPlan(values, self._views, roots), fields
+
+    def _plan_subscription(self, operation: OperationDefinitionNode, fragments: Fragments) -> SubscriptionPlan:
+        values = VariableValues(self._schema, operation)
+        names = conditions_of(operation.selection_set, fragments)
+        variants = Variants(names, lambda conditions: self._subscription(operation, fragments, conditions))
+        if not names and variants.of({}) is None:
+            raise Unplannable("what it shows is not one view without links")
+        return SubscriptionPlan(values, self._views, variants)
+
+    def _subscription(
+        self, operation: OperationDefinitionNode, fragments: Fragments, conditions: Conditions
+    ) -> tuple[ViewSubscription, int]:
+        roots, fields = self._roots(operation, fragments, conditions)
+        match list(roots.items()):
+            case [(name, ViewRoot() as root)] if root.selection.plain:
+                return ViewSubscription(name, root), fields
+            case _:
+                raise Unplannable("what it shows is not one view without links")
+
+    def _roots(
+        self, operation: OperationDefinitionNode, fragments: Fragments, conditions: Conditions
+    ) -> tuple[dict[str, Root], int]:
+        owner = self._schema.get_root_type(operation.operation)
+        if not isinstance(owner, GraphQLObjectType):
+            raise Unplannable("there is no such root type")
+        compiler = Compiler(self._schema, self._catalog, fragments, conditions)
+        selected = collect_fields(self._schema, dict(fragments), dict(conditions), owner, operation.selection_set)
+        roots = {name: root_of(compiler, owner, nodes, self._catalog, self._queries) for name, nodes in selected.items()}
+        return roots, len(roots) + compiler.compiled

@@ -1,0 +1,90 @@
+"""A subscription to one view by its key, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bff.resolvers.plan.payload import ViewPayload
+from bff.resolvers.plan.planning import KnownViews, Unanswerable, Watch
+from bff.resolvers.plan.query_plan import expected
+from bff.resolvers.plan.root_field import ViewRoot
+from bff.resolvers.plan.variable_values import VariableValues
+from bff.resolvers.plan.variants import Variants
+from bff.types import Timepoint
+
+__all__ = ["SubscriptionPlan", "ViewSubscription", "WatchedView"]
+
+
+class ViewSubscription:
+    """What one variant of a subscription watches, and how it is written."""
+
+    __slots__ = ("payload", "root")
+
+    def __init__(self, response: str, root: ViewRoot) -> None:
+        self.root = root
+        self.payload = ViewPayload(response, root)
+
+
+class SubscriptionPlan:
+    """As ``bff.serving.planning.SubscriptionPlan``."""
+
+    __slots__ = ("_values", "_variants", "_views")
+
+    def __init__(self, values: VariableValues, views: KnownViews, variants: Variants[ViewSubscription]) -> None:
+        self._values = values
+        self._views = views
+        self._variants = variants
+
+    def variables(self, given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """The coerced variables; None where graphql-core has to say what is wrong with them."""
+        return self._values.coerce(given)
+
+    async def watch(self, variables: Mapping[str, Any], wake: Callable[[], None]) -> WatchedView | None:
+        """Open it. None where graphql-core has to, because something is wrong."""
+        one = self._variants.of(variables)
+        if one is None:
+            return None
+        try:
+            key = one.root.key_of(variables)
+            one.root.view.split_key(key)
+            return WatchedView(await self._views.watch(one.root.view, key, wake), one.payload)
+        except Exception as error:
+            expected(error)
+            return None
+
+
+class WatchedView:
+    """One open subscription (``bff.serving.planning.Watching``). It remembers which version it gave, and nothing else."""
+
+    __slots__ = ("_given", "_gone", "_payload", "_watch")
+
+    def __init__(self, watch: Watch, payload: ViewPayload) -> None:
+        self._watch = watch
+        self._payload = payload
+        self._given: Timepoint = -1
+        self._gone = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether live updates have ended, and nothing more will come."""
+        return self._watch.ended
+
+    def take(self) -> bytes | None:
+        """The newest payload, if it was not taken before. Raises LookupError where graphql-core has to say what it is."""
+        state = self._watch.state
+        if state is None or state.version <= self._given:
+            return None
+        gone, self._gone = self._gone, state.document is None
+        self._given = state.version
+        # As ``bff.live.entry.Slot`` has it: that what was gone is gone at a later timepoint as well is nothing to tell.
+        if gone and self._gone:
+            return None
+        try:
+            return self._payload.text(state)
+        except Unanswerable as error:
+            raise LookupError(str(error)) from error
+
+    def close(self) -> None:
+        """Leave; awaits nothing. Called twice, it does nothing the second time."""
+        self._watch.leave()
