@@ -24,6 +24,7 @@ from bff.model.view_model import ViewModel
 from bff.readiness import readiness
 from bff.resolvers.bind import bind
 from bff.resolvers.context import Context
+from bff.resolvers.plan.plans import Plans
 from bff.runtime import Runtime, open_runtime
 from bff.schema.build import build_schema
 from bff.serving.explorer.explorer import Explorer
@@ -31,6 +32,7 @@ from bff.serving.health import Health
 from bff.serving.http import GraphQLApp, graphql_app
 from bff.serving.manifest import read_manifest
 from bff.serving.operations import Operation
+from bff.serving.shortcut import Shortcut
 from bff.settings import Settings, load_settings
 
 __all__ = ["App"]
@@ -71,8 +73,20 @@ class App:
         self.datastore = datastore
         self.broadcast = broadcast
         self._serving: ASGIApp | None = None
+        self._shortcut: Shortcut | None = None
+        self._graphql_path = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In front of everything else: most requests are queries that have a plan.
+        if (
+            self._shortcut is not None
+            and scope["type"] == "http"
+            and scope["path"] == scope.get("root_path", "") + self._graphql_path
+        ):
+            left = await self._shortcut.answer(scope, receive, send)
+            if left is None:
+                return
+            receive = left
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif self._serving is None:
@@ -92,13 +106,17 @@ class App:
             explorer = Explorer() if settings.serves_explorer() else None
             graphql = self._graphql(runtime, settings, explorer)
             self._serving = _with_session(self._routed(graphql, runtime, settings, explorer), runtime.datastore)
+            self._graphql_path = settings.graphql_path
+            self._shortcut = graphql.shortcut if "web" in settings.roles() else None
             try:
                 yield runtime
             finally:
-                self._serving = None
+                self._serving = self._shortcut = None
                 await graphql.shutdown()
 
     def _graphql(self, runtime: Runtime, settings: Settings, explorer: Explorer | None) -> GraphQLApp:
+        plans = None if runtime.hub is None else Plans(self.schema, self.catalog, runtime.hub, runtime.views)
+
         def context(request: HTTPConnection, operation: Operation) -> Context:
             assert runtime.hub is not None, "GraphQL is served by the web role, which has a hub"
             return Context(
@@ -127,6 +145,7 @@ class App:
             batch_operations=settings.batch_operations,
             compression=settings.compression,
             definition=" ".join(view.__view__.definition_hash for view in self.catalog.views.values()),
+            plans=plans,
         )
 
     def _routed(self, graphql: GraphQLApp, runtime: Runtime, settings: Settings, explorer: Explorer | None) -> Starlette:

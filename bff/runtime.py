@@ -73,8 +73,20 @@ async def open_runtime(
         if "relay" in roles or ("web" in roles and broadcast.url.startswith("memory:")):
             relay = await stack.enter_async_context(Relay(datastore, broadcast, catalog, channels=channels))
         if "web" in roles:
-            live = Hub(broadcast, views, channels=channels, compare_seconds=settings.compare_seconds)
+            live = Hub(
+                broadcast,
+                views,
+                channels=channels,
+                compare_seconds=settings.compare_seconds,
+                cached_views=settings.limits.cached_views,
+                cached_bytes=settings.limits.cached_view_bytes,
+                cached_lists=settings.limits.cached_lists,
+                cached_list_views=settings.limits.cached_list_views,
+                # What is published in memory is heard for certain. Otherwise only what comes over the server says that it comes.
+                relay=relay if broadcast.url.startswith("memory:") else None,
+            )
             hub = await stack.enter_async_context(live)
+            views.news.listener = hub
         consistency = Consistency(
             as_of or (None if projector is None else LocalAsOf(projector)),
             Effects(datastore, catalog, None if projector is None else projector.shapes),

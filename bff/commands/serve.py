@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -25,6 +26,9 @@ def serve(
     """Serve an app: GraphQL over HTTP and WebSocket, health, and the upkeep of its views."""
     served = load_app(app)
     served.settings = load_settings(**({} if role is None else {"role": role}))
+    # Modules and the schema are here to stay: a full garbage collection, which everybody waits for, need not look at them.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         served,
         host=host,

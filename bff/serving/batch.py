@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from graphql import OperationType
+from orjson import Fragment
 
 from bff.serving.context import Response
 from bff.serving.errors import RequestRefused
@@ -15,13 +16,16 @@ from bff.serving.operations import Operation
 from bff.serving.parameters import Unacceptable
 from bff.together import together
 
-__all__ = ["answer_batch"]
+__all__ = ["Result", "answer_batch"]
 
 Prepare: TypeAlias = Callable[[Any], Operation]
-Execute: TypeAlias = Callable[[Operation], Awaitable[Response]]
+Result: TypeAlias = Response | Fragment
+"""What comes of one operation: a response, or one that is JSON already."""
+
+Execute: TypeAlias = Callable[[Operation], Awaitable[Result]]
 
 
-async def answer_batch(parameters: list[Any], most: int, prepare: Prepare, execute: Execute) -> list[Response]:
+async def answer_batch(parameters: list[Any], most: int, prepare: Prepare, execute: Execute) -> list[Result]:
     """The results, in the order of the operations; what is wrong with one of them is its own result.
 
     Mutations are executed one after the other, and nothing beside them: what stands before one has been read before it, what
@@ -37,7 +41,7 @@ async def answer_batch(parameters: list[Any], most: int, prepare: Prepare, execu
         except RequestRefused as refused:
             prepared.append(refused)
         await asyncio.sleep(0)  # parsing and validating takes a while: let others have their turn
-    results: list[Response] = []
+    results: list[Result] = []
     for alone, run in groupby(prepared, _is_mutation):
         if alone:
             results += [await _result(one, execute) for one in run]
@@ -50,7 +54,7 @@ def _is_mutation(one: Operation | RequestRefused) -> bool:
     return isinstance(one, Operation) and one.kind is OperationType.MUTATION
 
 
-async def _result(one: Operation | RequestRefused, execute: Execute) -> Response:
+async def _result(one: Operation | RequestRefused, execute: Execute) -> Result:
     try:
         if isinstance(one, RequestRefused):
             raise one

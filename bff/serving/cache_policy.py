@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, cast
 
 from graphql import (
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -12,11 +13,10 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
+    OperationDefinitionNode,
     SelectionSetNode,
     get_named_type,
 )
-
-from bff.serving.operations import Operation
 
 __all__ = ["MAX_AGE", "STORED", "max_age"]
 
@@ -27,15 +27,15 @@ MAX_AGE: Final = "bff.max_age"
 """In the ``extensions`` of a field: for how long its value may be shown without asking again. Seconds."""
 
 
-def max_age(schema: GraphQLSchema, operation: Operation) -> int | None:
+def max_age(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> int | None:
     """The smallest age of all that an operation selects, 0 where nothing has one. Seconds.
 
     None where something in it is not stored view data: introspection, or what is resolved by hand.
     """
-    root = schema.get_root_type(operation.node.operation)
-    fragments = {each.name.value: each for each in operation.document.definitions if isinstance(each, FragmentDefinitionNode)}
+    root = schema.get_root_type(operation.operation)
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     selected = _Selected(schema, fragments)
-    if root is None or not selected.all_stored(root, operation.node.selection_set):
+    if root is None or not selected.all_stored(root, operation.selection_set):
         return None
     return min(selected.ages, default=0)
 

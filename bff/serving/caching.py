@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLSchema, OperationType
+from graphql import OperationType
 from starlette.requests import Request as HTTPRequest
 
-from bff.serving.cache_policy import max_age
 from bff.serving.etags import ANY, ETags, VersionedContext, held
 from bff.serving.negotiation import field_value
 from bff.serving.operations import Operation
@@ -21,8 +20,7 @@ __all__ = ["Caching", "Conditional"]
 class Caching:
     """Finds out which requests are answered with an ETag."""
 
-    def __init__(self, schema: GraphQLSchema, etags: ETags) -> None:
-        self._schema = schema
+    def __init__(self, etags: ETags) -> None:
         self._etags = etags
 
     def conditional(self, request: HTTPRequest, operation: Operation, context: Any, media_type: str) -> Conditional | None:
@@ -35,7 +33,7 @@ class Caching:
             return None
         if request.method != "GET" and not operation.persisted:
             return None
-        age = max_age(self._schema, operation)
+        age = operation.parsed.max_age
         if age is None:
             return None
         tags = held(field_value(request.headers, "if-none-match"))

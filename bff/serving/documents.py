@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 from graphql import (
     ASTValidationRule,
@@ -10,6 +11,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
+    Token,
     assert_valid_schema,
     parse,
     specified_rules,
@@ -19,6 +21,8 @@ from graphql import (
 from bff.serving.depth import too_deep
 from bff.serving.errors import RequestRefused, format_request_error
 from bff.serving.limits import Limits
+from bff.serving.parsed_document import ParsedDocument
+from bff.serving.planning import Plan, Plans, Weighed
 
 __all__ = ["Documents"]
 
@@ -29,10 +33,13 @@ class Documents:
     """The documents that clients send, by their text: parsing and validating costs four times what executing does.
 
     Only valid documents are kept, the most recently used ones, within ``limits.cached_documents`` and
-    ``limits.cached_characters``. Raises TypeError where the schema itself is not valid.
+    ``limits.cached_characters``. With each goes what is known of its operations; their plans count as further characters.
+    Those that were asked once have a quarter of the room, where others need the rest: thousands of operations that nobody asks
+    again drive out none that somebody does.
+    Raises TypeError where the schema itself is not valid.
     """
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool = True) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool = True, plans: Plans | None = None) -> None:
         assert_valid_schema(schema)
         self._schema = schema
         self._limits = limits
@@ -40,37 +47,59 @@ class Documents:
         self.introspection = introspection
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
-        self._pinned: dict[str, DocumentNode] = {}
-        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._plans = plans
+        self._pinned: dict[str, ParsedDocument] = {}
+        self._kept: OrderedDict[str, ParsedDocument] = OrderedDict()
+        self._asked_once: OrderedDict[str, ParsedDocument] = OrderedDict()
         self._characters = 0
+        self._characters_asked_once = 0
 
-    def get(self, text: str) -> DocumentNode:
+    def get(self, text: str) -> ParsedDocument:
         """The parsed, valid document. Raises RequestRefused with GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED."""
-        document = self._pinned.get(text)
+        document = self.known(text)
         if document is not None:
             return document
+        node = self._parse(text, self._limits.query_tokens)
+        self._validate(node, self._limits.query_depth)
+        keeps = len(text) <= self._limits.cached_characters
+        # What is not kept is not worth a plan.
+        document = ParsedDocument(self._schema, text, node, self._plans if keeps else None, partial(self._planned, text))
+        if keeps:
+            document.characters = len(text)
+            self._asked_once[text] = document
+            self._characters_asked_once += len(text)
+            self._trim()
+        return document
+
+    def known(self, text: str) -> ParsedDocument | None:
+        """As ``get``, of what is kept."""
         document = self._kept.get(text)
         if document is not None:
             self._kept.move_to_end(text)
             return document
-        document = self._parse(text, self._limits.query_tokens)
-        self._validate(document, self._limits.query_depth)
-        self._keep(text, document)
-        return document
+        document = self._asked_once.pop(text, None)
+        if document is not None:
+            self._kept[text] = document
+            self._characters += document.characters
+            self._characters_asked_once -= document.characters
+            return document
+        return self._pinned.get(text)
 
     def pin(self, text: str) -> None:
         """Keep a document for good, whatever its length: one of the app's own clients. Raises RequestRefused as ``get``."""
-        document = self._parse(text, None)
-        self._validate(document)
-        self._pinned[text] = document
+        node = self._parse(text, None)
+        self._validate(node)
+        self._pinned[text] = ParsedDocument(self._schema, text, node, self._plans)
 
     def _parse(self, text: str, max_tokens: int | None) -> DocumentNode:
         try:
-            return parse(text, max_tokens=max_tokens)
+            document = parse(text, max_tokens=max_tokens)
         except GraphQLSyntaxError as error:
             raise RequestRefused([format_request_error(error, "GRAPHQL_PARSE_FAILED")]) from error
         except RecursionError as error:
             raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_PARSE_FAILED") from error
+        _unlink(document)
+        return document
 
     def _validate(self, document: DocumentNode, max_depth: int | None = None) -> None:
         try:
@@ -84,11 +113,39 @@ class Documents:
         if errors:
             raise RequestRefused([format_request_error(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
 
-    def _keep(self, text: str, document: DocumentNode) -> None:
-        if len(text) > self._limits.cached_characters:
+    def _planned(self, text: str, plan: Plan) -> None:
+        """A plan was made: what it weighs is counted to its document."""
+        weight = plan.weight if isinstance(plan, Weighed) else len(text)
+        if (document := self._kept.get(text)) is not None:
+            self._characters += weight
+        elif (document := self._asked_once.get(text)) is not None:
+            self._characters_asked_once += weight
+        else:
             return
-        self._kept[text] = document
-        self._characters += len(text)
-        while len(self._kept) > self._limits.cached_documents or self._characters > self._limits.cached_characters:
-            oldest, _ = self._kept.popitem(last=False)
-            self._characters -= len(oldest)
+        document.characters += weight
+        if document.characters > self._limits.cached_characters and text in self._kept:
+            # It would drive out all others, and then itself.
+            self._kept.move_to_end(text, last=False)
+        self._trim()
+
+    def _trim(self) -> None:
+        most, characters = self._limits.cached_documents, self._limits.cached_characters
+        while len(self._kept) + len(self._asked_once) > most or self._characters + self._characters_asked_once > characters:
+            crowded = len(self._asked_once) > most / 4 or self._characters_asked_once > characters / 4
+            if not self._kept or (crowded and len(self._asked_once) > 1):
+                _, oldest = self._asked_once.popitem(last=False)
+                self._characters_asked_once -= oldest.characters
+            else:
+                _, oldest = self._kept.popitem(last=False)
+                self._characters -= oldest.characters
+
+
+def _unlink(document: DocumentNode) -> None:
+    """Let go of the tokens that a document was parsed from: they are half of its memory, and lead to each other in a circle that
+    only a full garbage collection would find. Places in the text are told from offsets alone."""
+    if document.loc is None:
+        return
+    token: Token | None = document.loc.start_token
+    while token is not None:
+        following, token.next, token.prev = token.next, None, None
+        token = following

@@ -12,12 +12,15 @@ from ariadne.asgi.handlers import GraphQLHTTPHandler as AriadneHTTPHandler
 from ariadne.explorer import ExplorerHttp405
 from ariadne.types import GraphQLResult
 from graphql import DocumentNode, GraphQLSchema, OperationType
+from orjson import Fragment
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from bff.serving.batch import answer_batch
+from bff.serving.batch import Result, answer_batch
 from bff.serving.caching import Caching
+from bff.serving.compression import Compression
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused, format_error, format_exception
 from bff.serving.etags import ETags
@@ -27,7 +30,9 @@ from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, accepts_html, field_
 from bff.serving.operations import ContextFactory, Operation, Operations, Request
 from bff.serving.parameters import Unacceptable, from_json, from_query_string, read_json
 from bff.serving.persisted import PersistedDocuments, TrustedDocuments
+from bff.serving.planning import Plans
 from bff.serving.responses import NO_STORE, not_modified, respond
+from bff.serving.shortcut import Shortcut
 from bff.serving.streaming import Streaming
 from bff.serving.websocket import GraphQLTransportWSHandler, OnConnect
 
@@ -71,7 +76,7 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
         *,
         caching: Caching,
         batch_operations: int = 0,
-        compression: bool = True,
+        compression: Compression | None = None,
     ) -> None:
         super().__init__()
         self._operations = operations
@@ -178,7 +183,10 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
             raise Unacceptable.because("A subscription cannot be part of a batch.")
         return operation
 
-    async def _execute(self, request: HTTPRequest, operation: Operation) -> dict[str, Any]:
+    async def _execute(self, request: HTTPRequest, operation: Operation) -> Result:
+        planned = await self._operations.planned(operation)
+        if planned is not None:
+            return Fragment(planned)
         try:
             return await self._operations.execute(operation, await self._operations.context(request, operation))
         except Exception as error:
@@ -187,12 +195,12 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
     async def _respond(
         self,
         request: HTTPRequest,
-        payload: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        payload: Mapping[str, Any] | Sequence[Any],
         media_type: str,
         status: int = 200,
         headers: Mapping[str, str] = NO_STORE,
     ) -> Response:
-        return await respond(request, payload, media_type, status, headers, compressed=self._compression)
+        return await respond(request, payload, media_type, status, headers, compression=self._compression)
 
 
 class GraphQLApp(GraphQL):
@@ -200,6 +208,16 @@ class GraphQLApp(GraphQL):
 
     http_handler: GraphQLHTTPHandler
     websocket_handler: GraphQLTransportWSHandler
+    shortcut: Shortcut | None = None
+    """What plans are answered by, as soon as a request has come; whatever is in front of this application may ask it first."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.shortcut is not None and scope["type"] == "http":
+            left = await self.shortcut.answer(scope, receive, send)
+            if left is None:
+                return
+            receive = left
+        await super().__call__(scope, receive, send)
 
     async def shutdown(self) -> None:
         """End every stream, close every WebSocket with 1012, and wait until nothing of them runs."""
@@ -221,6 +239,7 @@ def graphql_app(
     batch_operations: int = 0,
     compression: bool = True,
     definition: str = "",
+    plans: Plans | None = None,
 ) -> GraphQLApp:
     """Serve a schema over HTTP and graphql-transport-ws.
 
@@ -231,26 +250,31 @@ def graphql_app(
     ``automatic_persisted_queries`` lets clients name what they have sent before by its hash. ``trusted_documents`` are those of
     the app's own clients, the only ones that are executed unless ``trusted_documents_only`` is False. ``batch_operations`` is how
     many operations one request may hold as a list, 0 for no lists. ``definition`` stands for whatever decides how stored views
-    are shown, besides the schema: where it differs, ETags do.
+    are shown, besides the schema: where it differs, ETags do. ``plans`` answer the operations that they know how to, without a
+    context.
 
     Raises TypeError where the schema is not valid, SettingsError where a trusted document does not fit it.
     """
     limits = limits or Limits()
-    documents = Documents(schema, limits, introspection=introspection)
+    documents = Documents(schema, limits, introspection=introspection, plans=plans)
     trusted = None if trusted_documents is None else TrustedDocuments(trusted_documents, documents, only=trusted_documents_only)
     persisted = PersistedDocuments(documents, limits, automatic=automatic_persisted_queries, trusted=trusted)
     operations = Operations(schema, context_factory, documents, persisted)
-    caching = Caching(schema, ETags(schema, limits, definition))
-    return GraphQLApp(
+    caching = Caching(ETags(schema, limits, definition))
+    compressing = Compression(limits.compressed_bytes) if compression else None
+    app = GraphQLApp(
         schema,
         introspection=introspection,
         explorer=ExplorerHttp405(),
         error_formatter=format_error,
         http_handler=GraphQLHTTPHandler(
-            operations, limits, page, caching=caching, batch_operations=batch_operations, compression=compression
+            operations, limits, page, caching=caching, batch_operations=batch_operations, compression=compressing
         ),
         websocket_handler=GraphQLTransportWSHandler(operations, limits, on_connect=on_connect, allowed_origins=allowed_origins),
     )
+    if plans is not None:
+        app.shortcut = Shortcut(persisted, limits, compressing)
+    return app
 
 
 def _help(request: HTTPRequest) -> Response:

@@ -13,10 +13,10 @@ from graphql import OperationType
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from bff.serving.asgi_socket import ABORT_EXTENSION
 from bff.serving.limits import Limits
 from bff.serving.multiplex import until_ended
 from bff.serving.parameters import Unacceptable
-from bff.serving.websocket import ABORT_EXTENSION
 from bff.serving.wire import Disconnected
 
 __all__ = ["SHUTDOWN_EXTENSION", "Form", "StreamResponse", "Streams"]
@@ -44,9 +44,9 @@ class Form:
     """What a kind of stream looks like, whatever it is about. ``restarting`` is its last word where the server shuts down."""
 
     content_type: str
-    opening: str
-    heartbeat: str
-    restarting: str
+    opening: bytes
+    heartbeat: bytes
+    restarting: bytes
 
 
 class Streams:
@@ -107,7 +107,7 @@ class StreamResponse(Response):
     def __init__(
         self,
         form: Form,
-        chunks: AsyncGenerator[str, None],
+        chunks: AsyncGenerator[bytes, None],
         streams: Streams,
         limits: Limits,
         *,
@@ -178,7 +178,7 @@ class StreamResponse(Response):
             async for chunk in chunks:
                 await self._send(send, _body(chunk))
                 await asyncio.sleep(0)  # a source that never waits must not keep the loop from everybody else
-        await self._send(send, _body("", more=False))
+        await self._send(send, _body(b"", more=False))
 
     async def _keep(self, receive: Receive, send: Send) -> None:
         """Until the peer has gone; a silent stream is kept alive meanwhile."""
@@ -210,8 +210,8 @@ class StreamResponse(Response):
         self._sent_at = asyncio.get_running_loop().time()
 
 
-def _body(text: str, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": text.encode(), "more_body": more}
+def _body(text: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": text, "more_body": more}
 
 
 def _raised(task: asyncio.Task[None]) -> BaseException | None:

@@ -34,6 +34,16 @@ class Limits:
     """For how many ETags it is known what they were made of: these are answered 304 from versions alone."""
     cached_versions: int = 100_000
     """How many versions of views these may be made of together."""
+    compressed_bytes: int = 8 * 1024 * 1024
+    """How long the answers may be together of which it is known what they are compressed to, both forms counted."""
+    cached_views: int = 10_000
+    """How many views are kept in memory for queries while every change of them is told; the least recently used go first."""
+    cached_view_bytes: int = 64 * 1024 * 1024
+    """How much memory these may take together, about."""
+    cached_lists: int = 32
+    """How many lists that are asked for again and again are kept for queries: each change of a view is matched against these."""
+    cached_list_views: int = 5_000
+    """How many views these may hold together."""
     sockets: int = 10_000
     """The most WebSockets at a time; the next is closed with 1013 (try again later)."""
     message_bytes: int = 1024 * 1024

@@ -12,6 +12,7 @@ import orjson
 from bff.serving.request import Request
 
 __all__ = [
+    "AFTER_RESULT",
     "SUBPROTOCOL",
     "ClientMessage",
     "CloseCode",
@@ -21,10 +22,10 @@ __all__ = [
     "Ping",
     "Pong",
     "Subscribe",
+    "before_result",
     "complete",
     "connection_ack",
     "error",
-    "next_result",
     "parse",
     "ping",
     "pong",
@@ -140,30 +141,35 @@ def _request(payload: Any) -> Request:
     return request
 
 
-def connection_ack(payload: Mapping[str, Any] | None = None) -> str:
+def connection_ack(payload: Mapping[str, Any] | None = None) -> bytes:
     return _dump("connection_ack", payload)
 
 
-def ping(payload: Mapping[str, Any] | None = None) -> str:
+def ping(payload: Mapping[str, Any] | None = None) -> bytes:
     return _dump("ping", payload)
 
 
-def pong(payload: Mapping[str, Any] | None = None) -> str:
+def pong(payload: Mapping[str, Any] | None = None) -> bytes:
     return _dump("pong", payload)
 
 
-def next_result(id: str, payload: Mapping[str, Any]) -> str:
-    """Raises TypeError where the payload cannot be written as JSON."""
-    return orjson.dumps({"id": id, "type": "next", "payload": payload}).decode()
+def before_result(id: str) -> bytes:
+    """What stands before the JSON of a result, in a ``next``."""
+    return b'{"id":%b,"type":"next","payload":' % orjson.dumps(id)
 
 
-def error(id: str, errors: list[dict[str, Any]]) -> str:
-    return orjson.dumps({"id": id, "type": "error", "payload": errors}).decode()
+AFTER_RESULT: Final = b"}"
+"""What stands behind the JSON of a result, in a ``next``."""
 
 
-def complete(id: str) -> str:
-    return orjson.dumps({"id": id, "type": "complete"}).decode()
+def error(id: str, errors: list[dict[str, Any]]) -> bytes:
+    """Raises TypeError where the errors cannot be written as JSON."""
+    return orjson.dumps({"id": id, "type": "error", "payload": errors})
 
 
-def _dump(kind: str, payload: Mapping[str, Any] | None) -> str:
-    return orjson.dumps({"type": kind} if payload is None else {"type": kind, "payload": payload}).decode()
+def complete(id: str) -> bytes:
+    return orjson.dumps({"id": id, "type": "complete"})
+
+
+def _dump(kind: str, payload: Mapping[str, Any] | None) -> bytes:
+    return orjson.dumps({"type": kind} if payload is None else {"type": kind, "payload": payload})

@@ -5,37 +5,35 @@ https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/mult
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
 from bff.serving.http_stream import Form
-from bff.serving.results import Result
 
 __all__ = ["END", "FORM", "MULTIPART", "VERSION", "failed", "next_result"]
 
 MULTIPART: Final = "multipart/mixed"
 VERSION: Final = "1.0"
 
-_BOUNDARY: Final = "\r\n--graphql"
+_BOUNDARY: Final = b"\r\n--graphql"
 
-END: Final = "--\r\n"
-
-
-def next_result(result: Result) -> str:
-    """A part. Raises TypeError where it cannot be written as JSON."""
-    return _part({"payload": result.payload})
+END: Final = b"--\r\n"
 
 
-def failed(errors: list[dict[str, Any]]) -> str:
-    """The end of a subscription that has no results, or no more of them."""
-    return _part({"payload": {"data": None, "errors": errors}}) + END
+def next_result(payload: bytes, version: str | None = None) -> bytes:
+    """A part with a result: its JSON. There is no place for its version but in it."""
+    return _part(b'{"payload":%b}' % payload)
 
 
-def _part(content: Mapping[str, Any]) -> str:
+def failed(errors: list[dict[str, Any]]) -> bytes:
+    """The end of a subscription that has no results, or no more of them. Raises TypeError for what JSON cannot hold."""
+    return _part(orjson.dumps({"payload": {"data": None, "errors": errors}})) + END
+
+
+def _part(content: bytes) -> bytes:
     # Clients take a part when they see the boundary behind it: it is sent with the part, not with the next one.
-    return f"\r\nContent-Type: application/json\r\n\r\n{orjson.dumps(content).decode()}{_BOUNDARY}"
+    return b"\r\nContent-Type: application/json\r\n\r\n%b%b" % (content, _BOUNDARY)
 
 
 _RESTARTING: Final = {"message": "The service restarts.", "extensions": {"code": "SERVICE_RESTART"}}
@@ -43,7 +41,7 @@ _RESTARTING: Final = {"message": "The service restarts.", "extensions": {"code":
 FORM: Final = Form(
     f'{MULTIPART};boundary="graphql";subscriptionSpec="{VERSION}"',
     opening=_BOUNDARY,
-    heartbeat=_part({}),
+    heartbeat=_part(b"{}"),
     # Errors beside the payload are of the connection, not of GraphQL: on those, Apollo's RetryLink subscribes again.
-    restarting=_part({"payload": None, "errors": [_RESTARTING]}) + END,
+    restarting=_part(orjson.dumps({"payload": None, "errors": [_RESTARTING]})) + END,
 )

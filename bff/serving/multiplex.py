@@ -1,68 +1,48 @@
-"""Several operations on one connection: a task for each, their messages in one outbox."""
+"""Several operations on one connection, their messages in one outbox; a task for each that no plan answers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import orjson
 from graphql import OperationType
-from starlette.requests import HTTPConnection
 
+from bff.serving.active import Active, Connection, Tell, Wording
 from bff.serving.errors import RequestRefused, format_exception
 from bff.serving.limits import Limits
 from bff.serving.operations import Operation, Operations
-from bff.serving.outbox import Lane, Outbox
+from bff.serving.outbox import Outbox
+from bff.serving.planned import answer, watch
 from bff.serving.results import results
 
-__all__ = ["Multiplex", "Wording", "until_ended"]
+__all__ = ["Multiplex", "until_ended"]
 
 logger = logging.getLogger("bff.serving")
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """How a protocol says what comes of the operation with an id. ``result`` and ``failed`` raise TypeError for what JSON cannot
-    hold; ``failed`` and ``completed`` are the last of an operation."""
-
-    result: Callable[[str, Mapping[str, Any]], str]
-    failed: Callable[[str, list[dict[str, Any]]], str]
-    completed: Callable[[str], str]
-
-
-class _Active(Lane):
-    """An operation that the client has not been told the end of."""
-
-    __slots__ = ("id", "mutating", "task")
-
-    def __init__(self, id: str) -> None:
-        super().__init__()
-        self.id = id
-        self.task: asyncio.Task[None] | None = None
-        self.mutating = False  # it has begun to change something
-
-    @property
-    def running(self) -> bool:
-        return self.task is not None and not self.task.done()
 
 
 class Multiplex:
     """The operations of one connection, by the ids that its client gives them.
 
+    ``tell`` is told of each planned subscription that may have something to send, and has it ``line_up`` when it sees fit.
     ``outbox`` takes messages of the connection itself, too. Whoever makes one calls ``leave`` and awaits ``ended`` at its end:
     then nothing of it runs any more.
     """
 
-    def __init__(self, operations: Operations, limits: Limits, wording: Wording) -> None:
-        self.outbox: Outbox[_Active] = Outbox(limits)
+    __slots__ = ("_active", "_leaving", "_limits", "_operations", "outbox", "tell", "wording")
+
+    def __init__(self, operations: Operations, limits: Limits, wording: Wording, tell: Tell | None = None) -> None:
+        self.outbox: Outbox[Active] = Outbox(limits)
+        self.tell = tell or Active.line_up
+        self.wording = wording
         self._operations = operations
         self._limits = limits
-        self._wording = wording
-        self._active: dict[str, _Active] = {}
-        self._leaving: set[_Active] = set()  # the client has completed them, and they still close
+        self._active: dict[str, Active] = {}
+        self._leaving: dict[Active, None] = {}  # the client has completed them, and they still close
 
     def __contains__(self, id: str) -> bool:
         return id in self._active
@@ -77,15 +57,15 @@ class Multiplex:
         """Whether one more would be too many."""
         return len(self._active) + len(self._leaving) >= self._limits.operations
 
-    def start(self, id: str, connection: HTTPConnection, prepared: Callable[[], Operation]) -> None:
+    def start(self, id: str, connection: Connection, prepared: Callable[[], Operation]) -> None:
         """Begin an operation, under an id that is not in use. ``prepared`` raises RequestRefused where there is none."""
-        active = self._active[id] = _Active(id)
-        active.task = asyncio.create_task(self._operate(active, connection, prepared), name=f"operation {id}")
+        active = self._active[id] = Active(id, self)
+        self._run(active, partial(self._open, active, connection, prepared))
 
     def refuse(self, id: str, refused: RequestRefused) -> None:
         """Answer an operation that is not begun."""
-        active = self._active[id] = _Active(id)
-        self.outbox.finish(active, self._wording.failed(id, refused.errors))
+        active = self._active[id] = Active(id, self)
+        self.fail(active, refused.errors)
 
     def stop(self, id: str) -> None:
         """Stop an operation at once, but a mutation that has begun; nothing of it is sent any more. An unknown id is ignored."""
@@ -93,19 +73,16 @@ class Multiplex:
         if active is None:
             return  # it has completed meanwhile: the two messages have crossed
         self.outbox.drop(active)
+        active.unwatch()
         if active.task is not None and active.running:
-            self._leaving.add(active)
-            active.task.add_done_callback(lambda _: self._leaving.discard(active))
+            self._leaving[active] = None
+            active.task.add_done_callback(lambda _: self._leaving.pop(active, None))
             if not active.mutating:
                 active.task.cancel()
 
-    async def take(self) -> str:
-        """The next message to send. For one writer only."""
-        text, finished = await self.outbox.take()
-        if finished is not None:
-            # Before it is sent: the client may use the id again as soon as it has read this.
-            del self._active[finished.id]
-        return text
+    async def take(self) -> bytes:
+        """The next message to send, once there is one. For one writer only."""
+        return await self.outbox.take()
 
     def leave(self) -> None:
         """Stop everything; nothing is sent any more."""
@@ -119,31 +96,86 @@ class Multiplex:
         mutating = {task for active, task in left if active.mutating}
         await until_ended(mutating, self._limits.mutation_seconds, self._limits.close_seconds)
 
-    async def _operate(self, active: _Active, connection: HTTPConnection, prepared: Callable[[], Operation]) -> None:
-        """One operation, to its last message. Whatever it raises ends it, and it alone."""
-        try:
-            await self.outbox.room()
-            operation = prepared()
-            context = await self._operations.context(connection, operation)
-            if operation.kind is OperationType.SUBSCRIPTION:
-                await self._stream(active, operation, context)
-            else:
-                active.mutating = operation.kind is OperationType.MUTATION
-                result = await self._operations.execute(operation, context)
-                await self.outbox.put(active, self._wording.result(active.id, result))
-            last = self._wording.completed(active.id)
-        except RequestRefused as refused:
-            last = self._failure(active.id, refused.errors)
-        except Exception as error:
-            last = self._wording.failed(active.id, [format_exception(error)])
-        self.outbox.finish(active, last)
+    def take_over(self, active: Active) -> None:
+        """Have graphql-core go on with a planned subscription, with the state that the plan cannot show."""
+        operation, connection = active.operation, active.connection
+        active.unwatch()
+        assert operation is not None
+        assert connection is not None
+        self._run(active, partial(self._operate, active, operation, connection))
 
-    async def _stream(self, active: _Active, operation: Operation, context: Any) -> None:
+    def complete(self, active: Active) -> None:
+        """There will be no more results."""
+        self.outbox.finish(active, self.wording.completed(active.id))
+
+    def fail(self, active: Active, errors: list[dict[str, Any]]) -> None:
+        """There will be no more results, because of this."""
+        try:
+            text = self.wording.failed(active.id, errors)
+        except TypeError as error:
+            # A resolver's own GraphQLError may carry extensions that JSON cannot hold.
+            text = self.wording.failed(active.id, [format_exception(error)])
+        self.outbox.finish(active, text)
+
+    def forget(self, active: Active) -> None:
+        """The client is about to know that it has ended."""
+        del self._active[active.id]
+
+    def _run(self, active: Active, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def run() -> None:
+            """Whatever an operation raises ends it, and it alone."""
+            try:
+                await work()
+            except RequestRefused as refused:
+                self.fail(active, refused.errors)
+            except Exception as error:
+                self.fail(active, [format_exception(error)])
+            finally:
+                active.task = None
+
+        active.task = asyncio.create_task(run(), name=f"operation {active.id}")
+
+    async def _open(self, active: Active, connection: Connection, prepared: Callable[[], Operation]) -> None:
+        await self.outbox.room()
+        operation = prepared()
+        if operation.plan is None or not await self._follow_plan(active, operation, connection):
+            await self._operate(active, operation, connection)
+
+    async def _follow_plan(self, active: Active, operation: Operation, connection: Connection) -> bool:
+        """Whether a plan answers it. A subscription needs no task from then on."""
+        if operation.kind is OperationType.SUBSCRIPTION:
+            watching = await watch(operation, active.wake)
+            if watching is None:
+                return False
+            if active.closed:
+                watching.close()
+            else:
+                active.watch(watching, operation, connection)
+            return True
+        said = await answer(operation)
+        if said is None:
+            return False
+        self.outbox.replace(active, active.say(said))
+        self.complete(active)
+        return True
+
+    async def _operate(self, active: Active, operation: Operation, connection: Connection) -> None:
+        """One operation by graphql-core, to its last message."""
+        context = await self._operations.context(connection(), operation)
+        if operation.kind is OperationType.SUBSCRIPTION:
+            await self._stream(active, operation, context)
+        else:
+            active.mutating = operation.kind is OperationType.MUTATION
+            result = await self._operations.execute(operation, context)
+            await self.outbox.put(active, active.say(orjson.dumps(result)))
+        self.complete(active)
+
+    async def _stream(self, active: Active, operation: Operation, context: Any) -> None:
         # A patch is made against the result before it: none of them is ever replaced.
         replaceable = operation.latest_wins and not operation.asked.patch
         async with aclosing(results(self._operations, operation, context, self._limits, self.outbox.room)) as made:
             async for result in made:
-                text = self._wording.result(active.id, result.payload)
+                text = active.say(orjson.dumps(result.payload))
                 del result  # the next one may be long in coming: nobody is to hold this one for all that time
                 if replaceable:
                     self.outbox.replace(active, text)
@@ -151,13 +183,6 @@ class Multiplex:
                 else:
                     await self.outbox.put(active, text)
                 del text
-
-    def _failure(self, id: str, errors: list[dict[str, Any]]) -> str:
-        try:
-            return self._wording.failed(id, errors)
-        except TypeError as error:
-            # A resolver's own GraphQLError may carry extensions that JSON cannot hold.
-            return self._wording.failed(id, [format_exception(error)])
 
 
 async def until_ended(tasks: Iterable[asyncio.Task[Any]], seconds: float, again: float | None = None) -> None:

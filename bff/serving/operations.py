@@ -9,23 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import isawaitable
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
     FieldNode,
-    FragmentDefinitionNode,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     create_source_event_stream,
     execute,
-    get_variable_values,
     located_error,
 )
-from graphql.execution.collect_fields import collect_fields
 from starlette.requests import HTTPConnection
 
 from bff.errors import BadUserInput
@@ -34,7 +31,10 @@ from bff.serving.context import OperationContext, Response
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused, format_error, format_exception
 from bff.serving.limits import Limits
+from bff.serving.parsed_document import LATEST_WINS, ParsedOperation
 from bff.serving.persisted import PersistedDocuments
+from bff.serving.planned_answer import planned_answer
+from bff.serving.planning import Plan, QueryPlan
 from bff.serving.request import Request
 from bff.serving.variables import variable_errors
 
@@ -44,24 +44,17 @@ ContextFactory: TypeAlias = Callable[[HTTPConnection, "Operation"], Awaitable[An
 """Makes ``info.context`` for one operation that arrived on a connection (a Request, or a WebSocket whose
 ``state.connection_params`` is the payload of its ``connection_init``)."""
 
-LATEST_WINS: Final = "bff.latest_wins"
-"""A subscription field with this in its ``extensions`` yields states, not events: to a peer that is slow, a newer
-result replaces the unsent one. Without it the source waits until its result has been taken by the socket."""
-
-_MAX_COERCION_ERRORS = 20
-
 
 @dataclass(frozen=True)
 class Operation:
-    """A valid request: its document, which of its operations is meant, and variables that can be coerced.
+    """A valid request: which operation of which document is meant, and variables that can be coerced.
 
     Its ``request`` has the text of the document, sent or not; ``persisted`` says that the client has named it, or that it is a
     trusted one.
     """
 
     request: Request
-    document: DocumentNode
-    node: OperationDefinitionNode
+    parsed: ParsedOperation
     variables: dict[str, Any]
     asked: RequestExtensions = NOTHING_ASKED
     latest_wins: bool = False
@@ -80,12 +73,25 @@ class Operation:
             raise BadUserInput("Variable values are nested too deeply.") from error
 
     @property
+    def document(self) -> DocumentNode:
+        return self.parsed.document
+
+    @property
+    def node(self) -> OperationDefinitionNode:
+        return self.parsed.node
+
+    @property
     def kind(self) -> OperationType:
-        return self.node.operation
+        return self.parsed.kind
 
     @property
     def name(self) -> str | None:
-        return self.node.name.value if self.node.name else None
+        return self.parsed.name
+
+    @property
+    def plan(self) -> Plan | None:
+        """How it is answered without graphql-core; None where it is not, or asks for more than GraphQL has."""
+        return None if self.asked.given else self.parsed.plan
 
 
 class Operations:
@@ -107,27 +113,31 @@ class Operations:
     def prepare(self, request: Request) -> Operation:
         """Parse, validate, choose the operation, check the variables. Raises RequestRefused."""
         found = self._persisted.find(request)
-        request, document = replace(request, query=found.text), found.document
-        node = _choose(document, request.operation_name)
-        if self._schema.get_root_type(node.operation) is None:
-            raise RequestRefused.because(f"This schema has no {node.operation.value}s.", "GRAPHQL_VALIDATION_FAILED")
+        request = replace(request, query=found.document.text)
+        parsed = found.document.choose(request.operation_name)
+        if not parsed.served:
+            raise RequestRefused.because(f"This schema has no {parsed.kind.value}s.", "GRAPHQL_VALIDATION_FAILED")
         try:
             asked = RequestExtensions.parse(request.extensions)
         except BadUserInput as error:
             raise RequestRefused([format_exception(error)]) from error
         variables = dict(request.variables or {})
-        coerced = get_variable_values(
-            self._schema, node.variable_definitions or (), variables, _MAX_COERCION_ERRORS, hide_suggestions=self._hide
-        )
+        coerced = parsed.coerce(variables, hide_suggestions=self._hide)
         if isinstance(coerced, list):
-            raise RequestRefused(variable_errors(self._schema, document, node, variables, coerced))
-        latest_wins = node.operation is OperationType.SUBSCRIPTION and self._latest_wins(document, node, coerced)
-        return Operation(request, document, node, variables, asked, latest_wins, found.persisted)
+            raise RequestRefused(variable_errors(self._schema, parsed.document, parsed.node, variables, coerced))
+        return Operation(request, parsed, variables, asked, parsed.latest_wins(coerced), found.persisted)
 
     async def context(self, connection: HTTPConnection, operation: Operation) -> Any:
         """A fresh ``info.context``: one for each operation."""
         context = self._context_factory(connection, operation)
         return await context if isawaitable(context) else context
+
+    async def planned(self, operation: Operation) -> bytes | None:
+        """The response of a query, as JSON, if its plan has it: no context is needed then."""
+        if operation.kind is not OperationType.QUERY or operation.plan is None:
+            return None
+        answer = planned_answer(cast(QueryPlan, operation.plan), operation.variables)
+        return answer if answer is None or isinstance(answer, bytes) else await answer
 
     async def execute(self, operation: Operation, context: Any) -> Response:
         """The response of a query or a mutation; errors are formatted. Raises what the context raises."""
@@ -175,18 +185,6 @@ class Operations:
         path = [(field.alias or field.name).value] if isinstance(field, FieldNode) else None
         return format_error(located_error(error, [field], path))
 
-    def _latest_wins(self, document: DocumentNode, node: OperationDefinitionNode, variables: dict[str, Any]) -> bool:
-        root_type = self._schema.get_root_type(node.operation)
-        if root_type is None:
-            return False
-        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
-        selected = collect_fields(self._schema, fragments, variables, root_type, node.selection_set)
-        for nodes in selected.values():
-            definition = root_type.fields.get(nodes[0].name.value)
-            if definition is not None and definition.extensions.get(LATEST_WINS):
-                return True
-        return False
-
 
 @contextmanager
 def _own_cancellation_only() -> Iterator[None]:
@@ -198,21 +196,6 @@ def _own_cancellation_only() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise RuntimeError("a resolver waited for something that was cancelled") from error
-
-
-def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-    if name is not None:
-        operations = [each for each in operations if each.name is not None and each.name.value == name]
-        if not operations:
-            raise RequestRefused.because(f'Unknown operation named "{name}".', "OPERATION_RESOLUTION_FAILURE")
-    if not operations:
-        raise RequestRefused.because("The document has no operation.", "OPERATION_RESOLUTION_FAILURE")
-    if len(operations) > 1:
-        raise RequestRefused.because(
-            "operationName is required where the document has several operations.", "OPERATION_RESOLUTION_FAILURE"
-        )
-    return operations[0]
 
 
 def _response(result: ExecutionResult) -> Response:

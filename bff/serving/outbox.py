@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from bff.serving.limits import Limits
@@ -12,15 +12,26 @@ __all__ = ["Lane", "Outbox"]
 
 
 class Lane:
-    """One operation's place in the outbox: at most one result, then at most one last message."""
+    """One operation's place in the outbox: at most one result, then at most one last message.
+
+    A lane whose messages are made when their turn has come overrides ``pull``, and is queued with ``Outbox.queue``. One that
+    wants to know that its last message is taken overrides ``ended``.
+    """
 
     __slots__ = ("closed", "last", "result", "waiting")
 
     def __init__(self) -> None:
-        self.result: str | None = None
-        self.last: str | None = None
+        self.result: bytes | None = None
+        self.last: bytes | None = None
         self.waiting = False  # whether the lane stands in the outbox's queue
         self.closed = False  # nothing of it is sent any more
+
+    def pull(self) -> bytes | None:
+        """What to send now, of a lane that has nothing in the outbox; it may queue itself again."""
+        return None
+
+    def ended(self) -> None:
+        """Its last message has been taken, and is about to be sent."""
 
 
 LaneT = TypeVar("LaneT", bound=Lane)
@@ -31,14 +42,20 @@ class Outbox(Generic[LaneT]):
 
     Controls (acknowledgement, pongs) go first. The lanes take turns, one message each. A lane holds one unsent result:
     ``put`` waits until the one before has been taken, ``replace`` takes its place.
+
+    A writer that awaits uses ``take``; another one is told by ``on_filled`` that there may be something, and uses ``collect``.
     """
 
+    # One for each socket, most of them silent: a deque or an asyncio.Event takes more than everything here together.
+    __slots__ = ("_arrival", "_controls", "_length", "_limits", "_taken", "on_filled", "turns")
+
     def __init__(self, limits: Limits) -> None:
+        self.on_filled: Callable[[], None] = _nobody_listens
         self._limits = limits
-        self._controls: deque[str] = deque()
-        self._turns: deque[LaneT] = deque()
+        self._controls: list[bytes] = []
+        self.turns: list[LaneT] = []  # the lanes that wait, in their order
         self._length = 0
-        self._filled = asyncio.Event()
+        self._arrival: asyncio.Future[None] | None = None
         self._taken: asyncio.Future[None] | None = None
 
     @property
@@ -46,79 +63,124 @@ class Outbox(Generic[LaneT]):
         """How much text of the lanes waits."""
         return self._length
 
-    async def control(self, text: str) -> None:
-        """Queue a message of the socket itself; waits where too many are unsent."""
-        while len(self._controls) >= self._limits.outbox_controls:
-            await self._until_taken()
+    @property
+    def waiting(self) -> bool:
+        """Whether there may be something to take."""
+        return bool(self._controls or self.turns)
+
+    def control(self, text: bytes) -> None:
+        """Queue a message of the socket itself."""
         self._controls.append(text)
-        self._filled.set()
+        self.on_filled()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too many messages of the socket itself are unsent: then nothing more is to be read that could ask for one."""
+        return len(self._controls) >= self._limits.outbox_controls
+
+    async def relief(self) -> None:
+        """Wait until it is not crowded any more."""
+        while self.crowded:
+            await self._until_taken()
 
     async def room(self) -> None:
         """Wait until the unsent text is within its bound: ask before making more of it."""
         while self._length >= self._limits.outbox_bytes:
             await self._until_taken()
 
-    async def put(self, lane: LaneT, text: str) -> None:
+    async def put(self, lane: LaneT, text: bytes) -> None:
         """Queue a result, once the lane's last one has been taken."""
         while lane.result is not None and not lane.closed:
             await self._until_taken()
         self.replace(lane, text)
 
-    def replace(self, lane: LaneT, text: str) -> None:
+    def replace(self, lane: LaneT, text: bytes) -> None:
         """Queue a result instead of the lane's unsent one."""
         if lane.closed:
             return
-        self._length += len(text) - len(lane.result or "")
+        self._length += len(text) - len(lane.result or b"")
         lane.result = text
-        self._queue(lane)
+        self.queue(lane)
 
-    def finish(self, lane: LaneT, text: str) -> None:
+    def finish(self, lane: LaneT, text: bytes) -> None:
         """Queue the lane's last message, after its unsent result."""
         if lane.closed or lane.last is not None:
             return
         self._length += len(text)
         lane.last = text
-        self._queue(lane)
+        self.queue(lane)
+
+    def queue(self, lane: LaneT) -> None:
+        """Give a lane its turn, if it does not wait for it already."""
+        if not lane.waiting and not lane.closed:
+            lane.waiting = True
+            self.turns.append(lane)
+            self.on_filled()
 
     def drop(self, lane: LaneT) -> None:
         """Send nothing more of this lane."""
         lane.closed = True
-        self._length -= len(lane.result or "") + len(lane.last or "")
+        self._length -= len(lane.result or b"") + len(lane.last or b"")
         lane.result = lane.last = None
         if lane.waiting:
-            self._turns.remove(lane)
+            self.turns.remove(lane)
             lane.waiting = False
         self._wake()
 
-    async def take(self) -> tuple[str, LaneT | None]:
-        """The next message, and the lane that it is the last message of. For one writer only."""
-        while not self._controls and not self._turns:
-            self._filled.clear()
-            await self._filled.wait()
-        if self._controls:
-            text, finished = self._controls.popleft(), None
-        else:
-            text, finished = self._take_turn(self._turns.popleft())
-        self._wake()
-        return text, finished
+    def collect(self, enough: int) -> list[bytes]:
+        """The next messages, until they are ``enough`` bytes together; for one writer only, which is told where some are left."""
+        # One loop and no calls where there need be none: it runs once for each message of each subscriber.
+        messages: list[bytes] = []
+        size, taken = 0, False
+        controls, turns = self._controls, self.turns
+        while size < enough:
+            if controls:
+                text = controls.pop(0)
+                taken = True
+            elif turns:
+                lane = turns.pop(0)
+                lane.waiting = False
+                if lane.result is None and lane.last is None:
+                    pulled = lane.pull()
+                    if pulled is None:
+                        continue
+                    text = pulled
+                else:
+                    text = self._take_turn(lane)
+                    taken = True
+            else:
+                break
+            messages.append(text)
+            size += len(text)
+        if taken:
+            self._wake()
+        if controls or turns:
+            self.on_filled()
+        return messages
 
-    def _take_turn(self, lane: LaneT) -> tuple[str, LaneT | None]:
-        lane.waiting = False
-        text, finished = lane.result, None
+    async def take(self) -> bytes:
+        """The next message, once there is one; for one writer only."""
+        self.on_filled = self._arrived
+        while not (messages := self.collect(1)):
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        return messages[0]
+
+    def _take_turn(self, lane: LaneT) -> bytes:
+        text = lane.result
         if text is not None:
             lane.result = None
         else:
-            text, lane.last, lane.closed, finished = lane.last or "", None, True, lane
+            text, lane.last, lane.closed = lane.last or b"", None, True
+            lane.ended()
         self._length -= len(text)
         if lane.last is not None:
-            self._queue(lane)
-        return text, finished
+            self.queue(lane)
+        return text
 
-    def _queue(self, lane: LaneT) -> None:
-        if not lane.waiting:
-            lane.waiting = True
-            self._turns.append(lane)
-        self._filled.set()
+    def _arrived(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
 
     async def _until_taken(self) -> None:
         if self._taken is None:
@@ -130,3 +192,7 @@ class Outbox(Generic[LaneT]):
         if self._taken is not None:
             self._taken.set_result(None)
             self._taken = None
+
+
+def _nobody_listens() -> None:
+    """There is no writer yet, or no more: what is put in waits for one that looks."""

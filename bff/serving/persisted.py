@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graphql import DocumentNode
-
 from bff.errors import SettingsError
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused
 from bff.serving.limits import Limits
 from bff.serving.manifest import PersistedDocument
+from bff.serving.parsed_document import ParsedDocument
 from bff.serving.request import PERSISTED_QUERY, Request
 
 __all__ = ["AutomaticDocuments", "Found", "PersistedDocuments", "TrustedDocuments"]
@@ -27,8 +26,7 @@ VERSION: Final = 1
 class Found:
     """The document of a request. ``persisted`` says that the client has named it, or that it is a trusted one."""
 
-    text: str
-    document: DocumentNode
+    document: ParsedDocument
     persisted: bool
 
 
@@ -110,22 +108,28 @@ class PersistedDocuments:
         """The document. Raises RequestRefused where it is not known, not trusted, or not valid."""
         id = _id(request)
         if request.query is None:
-            text = self._named(id)
-            return Found(text, self._documents.get(text), True)
+            return Found(self._documents.get(self._named(id)), True)
         text = request.query
         if self._trusted is not None:
             if text in self._trusted:
-                return Found(text, self._documents.get(text), True)
+                return Found(self._documents.get(text), True)
             if self._trusted.only:
                 raise RequestRefused.because("This document is not one of the trusted ones.", "DOCUMENT_NOT_TRUSTED")
         hash = _hash(id)
         if self._automatic is None or hash is None:
-            return Found(text, self._documents.get(text), False)
+            return Found(self._documents.get(text), False)
         if sha256_of(text) != hash:
             raise RequestRefused.because("The hash is not the SHA-256 hash of the query.")
         document = self._documents.get(text)
         self._automatic.keep(hash, text)
-        return Found(text, document, True)
+        return Found(document, True)
+
+    def known(self, text: str) -> ParsedDocument | None:
+        """The document of a text that was sent as it is, by somebody who has no name for it, if it is kept; None where it is not,
+        and where it is a trusted one, or must be."""
+        if self._trusted is not None and (self._trusted.only or text in self._trusted):
+            return None
+        return self._documents.known(text)
 
     def _named(self, id: str | None) -> str:
         if id is None:

@@ -17,9 +17,9 @@ from bff.serving.multiplex import Multiplex
 from bff.serving.operations import Operation, Operations
 from bff.serving.parameters import Unacceptable
 
-__all__ = ["SingleConnections"]
+__all__ = ["TOKEN_HEADER", "SingleConnections"]
 
-_HEADER: Final = "x-graphql-event-stream-token"
+TOKEN_HEADER: Final = "x-graphql-event-stream-token"
 # Other people's parameters are called "token", too: ours are known by how they begin.
 _PREFIX: Final = "graphql-sse-"
 
@@ -56,7 +56,7 @@ class SingleConnections:
     @staticmethod
     def token(request: HTTPRequest) -> str | None:
         """The token that a request presents; None where it is of no single connection."""
-        token = request.headers.get(_HEADER)
+        token = request.headers.get(TOKEN_HEADER)
         if token is not None:
             return token
         token = request.query_params.get("token", "")
@@ -100,7 +100,7 @@ class SingleConnections:
         if connection.multiplex.full:
             refused = f"This stream has {self._limits.operations} operations already."
             raise Unacceptable.because(refused, "TOO_MANY_OPERATIONS", 429)
-        connection.multiplex.start(id, request, lambda: operation)
+        connection.multiplex.start(id, lambda: request, lambda: operation)
         return Response(status_code=202, headers={"Cache-Control": "no-store"})
 
     def stop(self, token: str | None, request: HTTPRequest) -> Response:
@@ -136,6 +136,6 @@ class SingleConnections:
             ending.add_done_callback(self._ending.discard)
 
 
-async def _messages(multiplex: Multiplex) -> AsyncGenerator[str, None]:
+async def _messages(multiplex: Multiplex) -> AsyncGenerator[bytes, None]:
     while True:
         yield await multiplex.take()

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import orjson
 from graphql import OperationType
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
@@ -18,8 +19,9 @@ from bff.serving.limits import Limits
 from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, field_value, media_ranges, negotiate
 from bff.serving.operations import Operation, Operations
 from bff.serving.parameters import Unacceptable
+from bff.serving.planned import payloads
 from bff.serving.request import Request
-from bff.serving.results import Result, results
+from bff.serving.results import results
 from bff.serving.single_connection import SingleConnections
 
 __all__ = ["Streaming"]
@@ -31,9 +33,9 @@ class _Kind:
     and so is what ``failed`` gives."""
 
     form: Form
-    result: Callable[[Result], str]
-    failed: Callable[[list[dict[str, Any]]], str]
-    completed: str
+    result: Callable[[bytes, str | None], bytes]
+    failed: Callable[[list[dict[str, Any]]], bytes]
+    completed: bytes
 
 
 _EVENTS: Final = _Kind(event_stream.FORM, event_stream.next_result, event_stream.failed, event_stream.COMPLETE)
@@ -117,22 +119,20 @@ class Streaming:
             # 200 would say that it is accepted, whatever media type the client takes.
             raise Unacceptable(refused.errors, refused.status) from refused
 
-    def _respond(self, kind: _Kind, chunks: AsyncGenerator[str, None], operation: OperationType) -> Response:
+    def _respond(self, kind: _Kind, chunks: AsyncGenerator[bytes, None], operation: OperationType) -> Response:
         return StreamResponse(kind.form, chunks, self.streams, self._limits, kind=operation)
 
-    async def _said(self, kind: _Kind, request: HTTPRequest, operation: Operation) -> AsyncGenerator[str, None]:
+    async def _said(self, kind: _Kind, request: HTTPRequest, operation: Operation) -> AsyncGenerator[bytes, None]:
         """What is said of one operation, to its last word. Whatever is raised becomes that."""
         try:
-            context = await self._operations.context(request, operation)
             if operation.kind is OperationType.SUBSCRIPTION:
-                async with aclosing(results(self._operations, operation, context, self._limits)) as made:
-                    async for result in made:
-                        text = kind.result(result)
-                        del result  # the next one may be long in coming: nobody is to hold this one for all that time
+                async with aclosing(self._results(kind, request, operation)) as made:
+                    async for text in made:
                         yield text
-                        del text
+                        del text  # the next one may be long in coming: nobody is to hold this one for all that time
             else:
-                yield kind.result(Result(await self._operations.execute(operation, context)))
+                context = await self._operations.context(request, operation)
+                yield kind.result(orjson.dumps(await self._operations.execute(operation, context)), None)
             last = kind.completed
         except RequestRefused as refused:
             last = _failure(kind, refused.errors)
@@ -140,12 +140,33 @@ class Streaming:
             last = kind.failed([format_exception(error)])
         yield last
 
+    async def _results(self, kind: _Kind, request: HTTPRequest, operation: Operation) -> AsyncGenerator[bytes, None]:
+        # The events of an event stream say which version they show: a plan does not.
+        if operation.plan is not None and kind is not _EVENTS:
+            try:
+                async with aclosing(payloads(operation)) as made:
+                    async for payload in made:
+                        text = kind.result(payload, None)
+                        del payload
+                        yield text
+                        del text
+                return
+            except LookupError:
+                pass  # graphql-core goes on
+        context = await self._operations.context(request, operation)
+        async with aclosing(results(self._operations, operation, context, self._limits)) as executed:
+            async for result in executed:
+                text = kind.result(orjson.dumps(result.payload), result.version)
+                del result
+                yield text
+                del text
 
-async def _only(text: str) -> AsyncGenerator[str, None]:
+
+async def _only(text: bytes) -> AsyncGenerator[bytes, None]:
     yield text
 
 
-def _failure(kind: _Kind, errors: list[dict[str, Any]]) -> str:
+def _failure(kind: _Kind, errors: list[dict[str, Any]]) -> bytes:
     try:
         return kind.failed(errors)
     except TypeError as error:

@@ -1,4 +1,5 @@
-"""uvicorn's protocols, with what ASGI has no word for: to drop a peer that does not read, and to hear that the server shuts down.
+"""uvicorn's protocols, with what ASGI has no word for: to drop a peer that does not read, to hear that the server shuts down, and
+to send a whole answer in one piece.
 
 ASGI knows only the polite close, which waits behind everything that the peer has not read: for ever, if it never reads. And a
 server that shuts down waits for open responses before it tells the application: for ever, if they are streams.
@@ -8,32 +9,81 @@ Use them as ``uvicorn.run(…, http=HTTPProtocol, ws=WebSocketProtocol, ws_ping_
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from asyncio import Transport
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
 
+from bff.serving.asgi_socket import ABORT_EXTENSION, FRAMES_EXTENSION
+from bff.serving.gate import Gate
 from bff.serving.http_stream import SHUTDOWN_EXTENSION
-from bff.serving.websocket import ABORT_EXTENSION
+from bff.serving.inbox import Inbox
+from bff.serving.responses import RESPOND_EXTENSION
 
-__all__ = ["HTTPProtocol", "WebSocketProtocol"]
+__all__ = ["HTTPProtocol", "WebSocketFrames", "WebSocketProtocol"]
+
+_SHORT: Final = Struct("!BB").pack
+_MEDIUM: Final = Struct("!BBH").pack
+_LONG: Final = Struct("!BBQ").pack
 
 
 class HTTPProtocol(HttpToolsProtocol):
-    """Adds the ASGI extensions ``bff.abort`` and ``bff.shutdown`` to the scope of each request."""
+    """Adds the ASGI extensions ``bff.abort``, ``bff.shutdown`` and ``bff.respond`` to the scope of each request."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._on_shutdown: set[Callable[[], None]] = set()
         self._shutting_down = False
+        self._extensions: dict[str, Any] = {}
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._begin = b""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._extensions = {
+            ABORT_EXTENSION: transport.abort,
+            SHUTDOWN_EXTENSION: self._tell_shutdown,
+            RESPOND_EXTENSION: self._respond,
+        }
 
     def on_headers_complete(self) -> None:
         # The application sees the scope in a task that begins later.
         super().on_headers_complete()
-        extensions = cast(dict[str, Any], self.scope).setdefault("extensions", {})
-        extensions[ABORT_EXTENSION] = self.transport.abort
-        extensions[SHUTDOWN_EXTENSION] = self._tell_shutdown
+        scope: Any = self.scope
+        scope["extensions"] = self._extensions.copy()
+
+    def _respond(self, send: Any, head: bytes, body: bytes) -> bool:
+        """As ``RequestResponseCycle.send`` of a whole answer does, in one piece; what is not the plain case is left to that.
+
+        ``send`` is what the application was given: whoever has put its own around it sees every message.
+        """
+        cycle = getattr(send, "__self__", None)
+        if (
+            not isinstance(cycle, RequestResponseCycle)
+            or cycle.transport is not self.transport
+            or cycle.response_started
+            or cycle.disconnected
+            or cycle.access_log
+            or not cycle.keep_alive
+            or self.flow.write_paused
+        ):
+            return False
+        # A new list every second, with another date in it.
+        if self._default_headers is not cycle.default_headers:
+            self._default_headers = cycle.default_headers
+            lines = [b"%b: %b\r\n" % line for line in self._default_headers]
+            self._begin = b"".join([STATUS_LINE[200], *lines])
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (self._begin, head, len(body), body))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -48,10 +98,104 @@ class HTTPProtocol(HttpToolsProtocol):
         return lambda: self._on_shutdown.discard(call)
 
 
+class WebSocketFrames:
+    """What ``bff.frames`` is: ``bff.serving.wire.Frames``. ASGI's ``send`` takes one message, and is awaited.
+
+    It writes from the handshake to the first close frame, ours or the peer's. What that takes is at hand here: among thousands of
+    sockets, to look for it in uvicorn's and websockets' protocols is to fetch these from memory, which costs more than the rest.
+    """
+
+    __slots__ = ("_call", "_connection", "_encoded", "_transport", "can_write", "closing")
+
+    def __init__(self, transport: Transport, connection: ServerProtocol) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._encoded = False  # known once the handshake is over
+        self._call: Callable[[], None] | None = None
+        self.can_write = True
+        self.closing = True
+        """Whether a close frame has been sent while the transport stays open for the peer's; true before the handshake, too."""
+
+    def opened(self) -> None:
+        """The handshake is over."""
+        self._encoded = bool(self._connection.extensions)
+        self.closing = self._connection.state is not OPEN
+
+    def on_writable(self, call: Callable[[], None] | None) -> None:
+        self._call = call
+
+    def resume(self) -> None:
+        self.can_write = True
+        if self._call is not None:
+            self._call()
+
+    def write_messages(self, messages: Sequence[bytes]) -> int:
+        transport = self._transport
+        if self.closing or transport.is_closing():
+            return 0
+        if self._encoded:
+            if self._connection.state is not OPEN:
+                return 0
+            data = self._encode(messages)
+        elif len(messages) == 1:
+            message = messages[0]
+            length = len(message)
+            data = (_MEDIUM(0x81, 126, length) if 126 <= length < 65536 else _text_frame(length)) + message
+        else:
+            data = b"".join([part for message in messages for part in (_text_frame(len(message)), message)])
+        transport.write(data)
+        return len(data)
+
+    def _encode(self, messages: Sequence[bytes]) -> bytes:
+        """Frames as permessage-deflate makes them."""
+        for message in messages:
+            self._connection.send_text(message)
+        return b"".join(self._connection.data_to_send())
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """Adds the ASGI extension ``bff.abort`` to the scope of each WebSocket."""
+    """Adds the ASGI extensions ``bff.abort`` and ``bff.frames`` to the scope of each WebSocket."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.queue = Inbox()  # type: ignore[assignment]
+        self.writable = Gate()  # type: ignore[assignment]
+        self._writer: WebSocketFrames | None = None
 
     async def run_asgi(self) -> None:
-        scope = cast(dict[str, Any], self.scope)
-        scope.setdefault("extensions", {})[ABORT_EXTENSION] = self.transport.abort
+        extensions = cast(dict[str, Any], self.scope).setdefault("extensions", {})
+        extensions[ABORT_EXTENSION] = self.transport.abort
+        extensions[FRAMES_EXTENSION] = self._writer = WebSocketFrames(self.transport, self.conn)
         await super().run_asgi()
+
+    async def send(self, message: Any) -> None:
+        writer = self._writer
+        assert writer is not None, "it was made before the application was called"
+        if message["type"] == "websocket.close":
+            # Data may not follow it, and the transport stays open until the peer has answered.
+            writer.closing = True
+        await super().send(message)
+        if message["type"] == "websocket.accept":
+            writer.opened()
+            # The handshake is over. The application has its headers in the scope: two more copies are of use to nobody.
+            self.request.headers.clear()
+            self.response.headers.clear()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._writer is not None:
+            self._writer.can_write = False
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writer is not None:
+            self._writer.resume()
+
+
+def _text_frame(length: int) -> bytes:
+    """What stands before the payload of a text frame of a server: final, not masked (RFC 6455, 5.2)."""
+    if length < 126:
+        return _SHORT(0x81, length)
+    if length < 65536:
+        return _MEDIUM(0x81, 126, length)
+    return _LONG(0x81, 127, length)

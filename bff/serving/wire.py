@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
+
+from starlette.requests import HTTPConnection
 
 from bff.serving.messages import CloseCode
 
-__all__ = ["Disconnected", "Ending", "Socket"]
+__all__ = ["Disconnected", "Ending", "Ends", "Frames", "Socket"]
 
 _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two
 
@@ -24,12 +27,50 @@ class Ending(Exception):
         self.reason = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
 
 
+class Ends(Protocol):
+    """Who is told by the writer of a socket that it is over."""
+
+    def end(self, ending: Ending | None) -> None:
+        """End it: with a close frame, or with None where the peer has gone. The first call counts."""
+        ...
+
+    def give_up(self) -> None:
+        """End it: the peer does not read."""
+        ...
+
+
+class Frames(Protocol):
+    """A WebSocket that takes messages without being awaited. It keeps what the peer has not read, and says when that is much."""
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the peer reads fast enough. Where it does not, nothing more is to be written until ``on_writable`` calls."""
+        ...
+
+    def write_messages(self, messages: Sequence[bytes]) -> int:
+        """Send text messages, each of them UTF-8; how many bytes were written. 0: the socket closes, or is lost."""
+        ...
+
+    def on_writable(self, call: Callable[[], None] | None) -> None:
+        """What to call each time it can be written again; None for nothing."""
+        ...
+
+
 class Socket(Protocol):
     """What a session needs of a WebSocket. ``receive`` and ``send`` raise Disconnected when the peer has gone."""
 
+    @property
+    def frames(self) -> Frames | None:
+        """The way to write that awaits nothing; None where the server has none."""
+        ...
+
+    def connection(self) -> HTTPConnection:
+        """What ``info.context`` is made for."""
+        ...
+
     async def receive(self) -> str | bytes: ...
 
-    async def send(self, text: str) -> None: ...
+    async def send(self, text: bytes) -> None: ...
 
     async def close(self, code: int, reason: str) -> None: ...
 

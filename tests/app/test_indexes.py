@@ -23,6 +23,7 @@ from bff.indexes.config import UNQUERIED, index_config, listed_of, with_config
 from bff.model.store_queries import store_queries
 from bff.projection.handled import Handled
 from bff.projection.metadata import FailureRecord, Metadata
+from bff.projection.unchecked import note_data
 from bff.query import PATH, And, Compare, Filter, Op, Query
 from bff.resolvers.page import PageRequest
 
@@ -240,8 +241,9 @@ def test_fields_that_nobody_asks_about_are_exempt() -> None:
     assert {name for collection, name in exempt if collection == "LampCard"} == {"id", "version", "text"}
     assert {name for collection, name in exempt if collection == "Plain"} == {"id", "version"}
     assert all(one["indexes"] == [] for one in CONFIGS[2]["fieldOverrides"])
-    failing = Metadata("V", "k", 1, 1, "d", (), deleted=True, unchecked=True, failure=FailureRecord("E", "m", 1))
-    assert set(failing.to_data()) == {*UNQUERIED["_bff_views"], "deps", "failing", "unchecked"}
+    failing = Metadata("V", "k", 1, 1, "d", (), deleted=True, failure=FailureRecord("E", "m", 1))
+    assert set(failing.to_data()) == {*UNQUERIED["_bff_views"], "deps", "failing"}
+    assert set(note_data("V", ["k"], 1)) == set(UNQUERIED["_bff_unchecked"])
     handled = Handled("M", "a/b", 1, {}, "error", 1, own=True)
     assert set(handled.to_data()) == {*UNQUERIED["_bff_mediators"], "mediator", "failing"}
 

@@ -19,6 +19,7 @@ from bff.serving.http import GraphQLApp, graphql_app
 from bff.serving.limits import Limits
 from bff.serving.operations import LATEST_WINS
 from bff.serving.uvicorn_protocol import HTTPProtocol, WebSocketProtocol
+from tests.serving.planned import ExecutedPlans
 
 SDL = """
 scalar Anything
@@ -209,6 +210,14 @@ def serve(harbour: Harbour) -> Serve:
         return graphql_app(harbour.schema, harbour.context, limits=Limits(**options), **own)
 
     return build
+
+
+@pytest.fixture(params=[False, True], ids=["executed", "planned"])
+def either(request: pytest.FixtureRequest, harbour: Harbour, serve: Serve) -> Serve:
+    """``serve``, once as it is and once with plans: for tests of what is the same either way."""
+    if not request.param:
+        return serve
+    return lambda **options: serve(plans=ExecutedPlans(harbour.schema), **options)
 
 
 class StartedServer(uvicorn.Server):

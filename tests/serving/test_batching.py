@@ -8,21 +8,22 @@ from typing import Any
 import pytest
 
 from bff.testing.graphql_http import GraphQLHTTPClient
+from tests.serving.planned import ExecutedPlans
 
 pytestmark = pytest.mark.anyio
 
 GRAPHQL = "application/graphql-response+json"
 
 
-async def test_off_by_default(serve: Any) -> None:
-    async with GraphQLHTTPClient(serve()) as client:
+async def test_off_by_default(either: Any) -> None:
+    async with GraphQLHTTPClient(either()) as client:
         response = await client.http.post("/graphql", json=[{"query": "{ greeting }"}])
         assert response.status_code == 400
         assert "Batches are not served" in response.text
 
 
-async def test_each_has_its_own_result_in_its_place(serve: Any) -> None:
-    async with GraphQLHTTPClient(serve(batch_operations=10)) as client:
+async def test_each_has_its_own_result_in_its_place(either: Any) -> None:
+    async with GraphQLHTTPClient(either(batch_operations=10)) as client:
         batch = [
             {"query": '{ greeting(name: "A") }'},
             {"query": "{"},
@@ -46,20 +47,20 @@ async def test_each_has_its_own_result_in_its_place(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 4])
-async def test_a_batch_has_bounds(serve: Any, size: int) -> None:
-    async with GraphQLHTTPClient(serve(batch_operations=3)) as client:
+async def test_a_batch_has_bounds(either: Any, size: int) -> None:
+    async with GraphQLHTTPClient(either(batch_operations=3)) as client:
         response = await client.http.post("/graphql", json=[{"query": "{ greeting }"}] * size)
         assert response.status_code == 400
         assert "1 to 3 operations" in response.json()["errors"][0]["message"]
 
 
-async def test_a_batch_is_one_body(serve: Any) -> None:
-    async with GraphQLHTTPClient(serve(batch_operations=3, body_bytes=60)) as client:
+async def test_a_batch_is_one_body(either: Any) -> None:
+    async with GraphQLHTTPClient(either(batch_operations=3, body_bytes=60)) as client:
         response = await client.http.post("/graphql", json=[{"query": "{ greeting }"}] * 3)
         assert response.status_code == 413
 
 
-async def test_mutations_run_one_after_the_other_and_queries_at_once(serve: Any, harbour: Any) -> None:
+async def test_mutations_run_one_after_the_other_and_queries_at_once(either: Any, harbour: Any) -> None:
     batch = [
         {"query": '{ wait(gate: "a") }'},
         {"query": '{ wait(gate: "b") }'},
@@ -67,7 +68,7 @@ async def test_mutations_run_one_after_the_other_and_queries_at_once(serve: Any,
         {"query": 'mutation { dock(gate: "d") }'},
         {"query": '{ wait(gate: "e") }'},
     ]
-    async with GraphQLHTTPClient(serve(batch_operations=5)) as client, asyncio.timeout(10):
+    async with GraphQLHTTPClient(either(batch_operations=5)) as client, asyncio.timeout(10):
         answer = asyncio.create_task(client.http.post("/graphql", json=batch))
         await harbour.reached["a"].wait()
         await harbour.reached["b"].wait()
@@ -88,9 +89,30 @@ async def test_mutations_run_one_after_the_other_and_queries_at_once(serve: Any,
 
 @pytest.mark.parametrize(("header", "status"), [({"accept": "text/event-stream"}, 406), ({"idempotency-key": "a"}, 400)])
 async def test_a_header_that_only_fits_one_operation_refuses_the_batch(
-    serve: Any, harbour: Any, header: dict[str, str], status: int
+    either: Any, harbour: Any, header: dict[str, str], status: int
 ) -> None:
-    async with GraphQLHTTPClient(serve(batch_operations=2)) as client:
+    async with GraphQLHTTPClient(either(batch_operations=2)) as client:
         response = await client.http.post("/graphql", json=[{"query": "mutation { dock }"}] * 2, headers=header)
         assert response.status_code == status
     assert harbour.docked == 0
+
+
+async def test_the_queries_of_a_batch_are_answered_by_their_plans(serve: Any, harbour: Any) -> None:
+    plans = ExecutedPlans(harbour.schema)
+    async with GraphQLHTTPClient(serve(batch_operations=5, plans=plans)) as client:
+        batch = [
+            {"query": "{ greeting }"},
+            {"query": "mutation { dock }"},
+            {"query": '{ fail(how: "domain") }'},
+            {"query": "{ ship { name } }"},
+        ]
+        response = await client.http.post("/graphql", json=batch)
+        greeted, docked, failed, ship = response.json()
+        assert (greeted, docked, ship) == (
+            {"data": {"greeting": "hello you"}},
+            {"data": {"dock": 1}},
+            {"data": {"ship": {"name": "Vega"}}},
+        )
+        assert failed["errors"][0]["extensions"] == {"code": "HARBOUR_FULL"}
+    assert plans.answered == 2
+    assert len(harbour.contexts) == 2

@@ -8,7 +8,7 @@ from typing import Any
 import brotli
 import pytest
 
-from bff.serving.compression import MINIMUM_BYTES, THREAD_BYTES, compress
+from bff.serving.compression import MINIMUM_BYTES, THREAD_BYTES, Compression, preferred_encoding
 from bff.serving.negotiation import negotiate_encoding
 from bff.testing.graphql_http import GraphQLHTTPClient
 
@@ -39,16 +39,37 @@ pytestmark = pytest.mark.anyio
 )
 def test_the_client_says_which(accept_encoding: str | None, encoding: str | None) -> None:
     assert negotiate_encoding(accept_encoding, ("br", "gzip")) == encoding
+    assert preferred_encoding(accept_encoding) == encoding
 
 
 @pytest.mark.parametrize("size", [MINIMUM_BYTES, THREAD_BYTES + 1])
 @pytest.mark.parametrize(("encoding", "decode"), [("br", brotli.decompress), ("gzip", gzip.decompress)])
 async def test_it_is_the_same_underneath(encoding: str, decode: Any, size: int) -> None:
     body = b"[" + b"1," * (size // 2)
-    compressed, name = await compress(body, encoding)
-    assert name == encoding
+    compressed = await Compression(1_000_000).compress(body, encoding)
     assert len(compressed) < len(body)
     assert decode(compressed) == body
+
+
+@pytest.mark.parametrize("size", [MINIMUM_BYTES, THREAD_BYTES + 1])
+async def test_the_same_answer_is_compressed_once(size: int) -> None:
+    compression = Compression(1_000_000)
+    bodies = [bytes([letter]) * size for letter in b"abc"]
+    first = [await compression.compress(body, "br") for body in bodies]
+    for body, compressed in zip(bodies, first, strict=True):
+        assert compression.at_hand(bytes(bytearray(body)), "br") is compressed
+    assert await compression.compress(bodies[0], "gzip") != first[0]
+
+
+async def test_what_is_kept_compressed_is_bounded() -> None:
+    compression = Compression(10_000)
+    for number in range(100):
+        await compression.compress(b"%d" % number * 500, "gzip")
+        assert compression._bytes <= 10_000
+        assert compression._bytes == sum(len(body) + len(compressed) for (_, body), compressed in compression._kept.items())
+    assert compression._kept
+    await compression.compress(b"long" * 500, "gzip")
+    assert ("gzip", b"long" * 500) not in compression._kept
 
 
 async def test_only_what_is_long_enough(serve: Any) -> None:

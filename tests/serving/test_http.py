@@ -21,8 +21,8 @@ LOAD = "query ($c: Cargo!) { load(cargo: $c) }"
 
 
 @pytest.fixture
-async def client(serve: Any) -> AsyncIterator[GraphQLHTTPClient]:
-    async with GraphQLHTTPClient(serve(body_bytes=10_000)) as client:
+async def client(either: Any) -> AsyncIterator[GraphQLHTTPClient]:
+    async with GraphQLHTTPClient(either(body_bytes=10_000)) as client:
         yield client
 
 
@@ -301,8 +301,9 @@ async def test_introspection_can_be_switched_off(serve: Any) -> None:
             assert "Did you mean" not in str(await client.execute(query))
 
 
-async def test_each_request_has_its_own_context(client: GraphQLHTTPClient, harbour: Any) -> None:
-    await asyncio.gather(*(client.execute("{ greeting }") for _ in range(5)))
+async def test_each_request_has_its_own_context(serve: Any, harbour: Any) -> None:
+    async with GraphQLHTTPClient(serve()) as client:
+        await asyncio.gather(*(client.execute("{ greeting }") for _ in range(5)))
     assert len({id(context) for context in harbour.contexts}) == 5
 
 

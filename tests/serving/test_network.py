@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -14,7 +15,10 @@ from typing import Any
 
 import pytest
 
+from bff.serving.http import graphql_app
+from bff.serving.limits import Limits
 from bff.testing.graphql_ws import GraphQLWSClient
+from tests.serving.board import STATE, Board
 
 pytestmark = pytest.mark.anyio
 
@@ -88,3 +92,47 @@ async def test_a_slow_reader_delays_no_other_and_gets_the_last_state(serve: Any,
                 while b"the last" not in received[-200:]:
                     received += await loop.sock_recv(raw, 65536)
             assert len(received) < 300 * 50_000
+
+
+@asynccontextmanager
+async def watched(board: Board, listen: Any, **limits: Any) -> AsyncIterator[tuple[GraphQLWSClient, socket.socket, Any]]:
+    """Two that follow the same state by a plan: one reads, the other does not any more. And their server."""
+    app = graphql_app(board.schema, board.context, plans=board, limits=Limits(**limits))
+    async with listen(app) as (host, server), GraphQLWSClient.to_url(f"ws://{host}/graphql") as other:
+        await other.init()
+        async with mute(host) as raw:
+            ask = {"type": "subscribe", "id": "1", "payload": {"query": STATE}}
+            await asyncio.get_running_loop().sock_sendall(raw, frame(ask))
+            await other.next(await other.subscribe(STATE, id="1"))
+            await board.until_open(2)
+            yield other, raw, server
+
+
+async def test_a_plan_gives_a_slow_reader_the_newest_state_only(listen: Any) -> None:
+    board = Board()
+    board.filling = "x" * 50_000
+    async with watched(board, listen) as (other, raw, _):
+        for _ in range(300):
+            number = board.change()
+            assert (await other.next("1"))["data"]["state"]["number"] == number
+        received = b""
+        async with asyncio.timeout(10):
+            while not received.endswith(b"}}}}") or b'"number":300,' not in received[-60_000:]:
+                received += await asyncio.get_running_loop().sock_recv(raw, 65536)
+        # What was in the buffers of both hosts, and then the last one.
+        assert len(received) < 300 * 50_000
+        numbers = [int(found) for found in re.findall(rb'"number":(\d+),', received)]
+        assert numbers == sorted(set(numbers))
+        assert board.executed == 0
+
+
+async def test_a_peer_that_never_reads_what_a_plan_says_is_dropped(listen: Any) -> None:
+    board = Board()
+    board.filling = "x" * 100_000
+    async with watched(board, listen, send_seconds=0.2) as (other, _, server):
+        async with asyncio.timeout(10):
+            while board.open == 2:
+                number = board.change()
+                assert (await other.next("1"))["data"]["state"]["number"] == number
+        await other.ping()
+        assert len(server.server_state.connections) == 1

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.anyio
 class SlowPeer:
     """A Socket whose peer reads when the test says so."""
 
+    frames = None
+
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[str | None] = asyncio.Queue(10_000)
         self.reading: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
@@ -33,6 +35,9 @@ class SlowPeer:
         self.closed: int | None = None
         self._permits = asyncio.Semaphore(0)
 
+    def connection(self) -> HTTPConnection:
+        return HTTPConnection({"type": "websocket", "headers": []})
+
     async def receive(self) -> str:
         frame = await self.incoming.get()
         if frame is None:
@@ -40,7 +45,7 @@ class SlowPeer:
         self.received += 1
         return frame
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: bytes) -> None:
         self.writing.set()
         await self._permits.acquire()
         self.writing.clear()
@@ -80,7 +85,7 @@ def peers(harbour: Any) -> Peers:
         bounds = Limits(**limits)
         operations = Operations(harbour.schema, harbour.context, Documents(harbour.schema, bounds))
         peer = SlowPeer()
-        session = Session(peer, operations, HTTPConnection({"type": "websocket", "headers": []}), bounds)
+        session = Session(peer, operations, bounds)
         task = asyncio.create_task(session.run())
         if acknowledged:
             peer.say("connection_init")

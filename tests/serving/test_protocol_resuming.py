@@ -9,7 +9,6 @@ from typing import Any
 
 import jsonpatch
 import pytest
-from starlette.requests import HTTPConnection
 
 from bff.serving.documents import Documents
 from bff.serving.http import graphql_app
@@ -143,7 +142,7 @@ async def test_r53_no_result_is_replaced_where_patches_are_asked_for(harbour: Ve
     bounds = Limits()
     operations = Operations(harbour.schema, harbour.context, Documents(harbour.schema, bounds))
     peer = SlowPeer()
-    session = asyncio.create_task(Session(peer, operations, HTTPConnection({"type": "websocket", "headers": []}), bounds).run())
+    session = asyncio.create_task(Session(peer, operations, bounds).run())
     peer.say("connection_init")
     await peer.read()
     query = 'subscription { states(topic: "a") }'

@@ -1,0 +1,39 @@
+"""What a plan answers; where it fails, it has no answer, and graphql-core says what is wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from bff.errors import BFFError
+from bff.serving.planning import Answer, QueryPlan
+
+__all__ = ["planned_answer"]
+
+logger = logging.getLogger("bff.serving")
+
+
+def planned_answer(plan: QueryPlan, given: Mapping[str, Any] | None) -> Answer | Awaitable[Answer]:
+    """The response to these variables; None where graphql-core is to give it. Raises nothing, nor does what it returns."""
+    try:
+        variables = plan.variables(given)
+        answer = None if variables is None else plan.answer(variables)
+    except Exception as error:
+        _note(error)
+        return None
+    return answer if answer is None or isinstance(answer, bytes) else _awaited(answer)
+
+
+async def _awaited(answer: Awaitable[Answer]) -> Answer:
+    try:
+        return await answer
+    except Exception as error:
+        _note(error)
+        return None
+
+
+def _note(error: Exception) -> None:
+    # What is wrong with a request, or with what it asks for, graphql-core comes upon as well: it is answered and logged there.
+    if not isinstance(error, BFFError):
+        logger.error("a plan has failed: graphql-core executes the operation", exc_info=error)

@@ -1,0 +1,126 @@
+"""The short way of a query over HTTP: from the ASGI scope to the bytes of its plan, with nothing in between.
+
+Whatever is not plainly a POST of a query with a plan goes the long way (``bff.serving.http``), with what was read of it. The two
+answer the same: tests/serving/test_shortcut.py compares them. docs/decisions/http-path.md says what each step costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.types import Message, Receive, Scope, Send
+
+from bff.request_extensions import NAME
+from bff.serving.compression import MINIMUM_BYTES, Compression, preferred_encoding
+from bff.serving.limits import Limits
+from bff.serving.memo import Memo
+from bff.serving.negotiation import is_json, negotiate
+from bff.serving.persisted import PersistedDocuments
+from bff.serving.planned_answer import planned_answer
+from bff.serving.planning import Answer
+from bff.serving.replay import Begun, Replay, whole_body
+from bff.serving.request import PERSISTED_QUERY
+from bff.serving.responses import Head, head
+from bff.serving.single_connection import TOKEN_HEADER
+from bff.serving.streaming import Streaming
+
+__all__ = ["Shortcut"]
+
+_LONG_WAY: Final = frozenset({b"content-encoding", TOKEN_HEADER.encode()})
+"""A request with one of these headers is not plain."""
+
+
+class Shortcut:
+    """Answers queries that have a plan. It makes no context, and runs nobody's code but the plan's."""
+
+    def __init__(self, persisted: PersistedDocuments, limits: Limits, compression: Compression | None) -> None:
+        self._persisted = persisted
+        self._limits = limits
+        self._compression = compression
+        self._digits = len(str(limits.body_bytes))
+        self._json = Memo(is_json)
+        self._media_types = Memo(_media_type)
+        self._encodings = Memo(preferred_encoding)
+        self._heads: dict[tuple[str, str | None], Head] = {}
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
+        """Answer an HTTP request to the GraphQL path; None, then. Otherwise what the long way is to receive from."""
+        if scope["method"] != "POST" or isinstance(receive, Replay):
+            return receive
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        media_type = self._media_type(scope, headers)
+        if media_type is None:
+            return receive
+        # Most bodies have arrived by now: no clock is started for them.
+        reading: Any = receive().__await__()
+        try:
+            message: Message | TimeoutError = await whole_body(Begun(reading, next(reading)), receive, self._limits)
+        except StopIteration as done:
+            message = done.value
+            if done.value.get("more_body"):
+                message = await whole_body(done.value, receive, self._limits)
+        if isinstance(message, TimeoutError) or message["type"] != "http.request":
+            return Replay(message, receive)
+        body = self._planned(message.get("body", b""))
+        if body is not None and not isinstance(body, bytes):
+            body = await body
+        if body is None:
+            return Replay(message, receive)
+        encoding = None
+        if self._compression is not None and len(body) >= MINIMUM_BYTES:
+            encoding = self._encodings[headers.get(b"accept-encoding")]
+            if encoding is not None:
+                body = self._compression.at_hand(body, encoding) or await self._compression.compress(body, encoding)
+        await self._head(media_type, encoding).send(scope, send, body)
+        return None
+
+    def _media_type(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
+        """The media type to answer a POST of JSON with; None where something about it is not plain."""
+        # Which of two lines of one name counts depends on the name.
+        if len(headers) != len(scope["headers"]) or not _LONG_WAY.isdisjoint(headers):
+            return None
+        query_string = scope["query_string"]
+        if query_string and (b"token" in query_string or b"%" in query_string):
+            return None
+        # A declared length of fewer digits than the limit is not over it.
+        if len(headers.get(b"content-length", b"")) >= self._digits or not self._json[headers.get(b"content-type")]:
+            return None
+        return self._media_types[headers.get(b"accept")]
+
+    def _planned(self, asked: bytes) -> Answer | Awaitable[Answer]:
+        """What the plan of a request answers; None where there is no plan."""
+        if len(asked) > self._limits.body_bytes:
+            return None
+        try:
+            parameters = orjson.loads(asked)
+        except ValueError:
+            return None
+        if type(parameters) is not dict or parameters.get("documentId") is not None:
+            return None
+        text, name = parameters.get("query"), parameters.get("operationName")
+        given, extensions = parameters.get("variables"), parameters.get("extensions")
+        if type(text) is not str or not (name is None or type(name) is str):
+            return None
+        if not (given is None or type(given) is dict) or not (extensions is None or _is_plain(extensions)):
+            return None
+        document = self._persisted.known(text)
+        operation = None if document is None else document.operations.get(name)
+        plan = None if operation is None else operation.query_plan
+        return None if plan is None else planned_answer(plan, given)
+
+    def _head(self, media_type: str, encoding: str | None) -> Head:
+        known = self._heads.get((media_type, encoding))
+        if known is None:
+            known = self._heads[media_type, encoding] = head(media_type, encoding)
+        return known
+
+
+def _is_plain(extensions: Any) -> bool:
+    return type(extensions) is dict and NAME not in extensions and PERSISTED_QUERY not in extensions
+
+
+def _media_type(accept: str | None) -> str | None:
+    """The media type of an answer; None where the client takes a stream, or nothing of ours."""
+    return None if Streaming.accepted(accept) else negotiate(accept)
