@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 WEB := examples/meeting_room/web
 DEMO := .demo
 
-.PHONY: demo test lint check format bench explorer clean help
+.PHONY: demo test lint check format bench bench-smoke explorer clean help
 
 help:            ## What can be made
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
 demo: ## Serve the meeting room on http://127.0.0.1:$(PORT)/
 	@$(MAKE) --no-print-directory -j2 $(VENV)/.installed page
@@ -64,5 +64,22 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --editable '.[bench]'
+	@touch $@ $(VENV)/.installed
+
+bench: $(VENV)/.installed-bench ## Measure bff beside its peers: SCENARIOS="query list", QUICK=1 (benchmarks/README.md)
+	@command -v wrk >/dev/null 2>&1 || { echo "make bench needs wrk: apt-get install wrk"; exit 1; }
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory benchmarks/node/node_modules/.package-lock.json; \
+	else echo "npm is not installed: the peers on Node.js are left out"; fi
+	$(BIN)/python -m benchmarks $(SCENARIOS) $(if $(QUICK),--quick)
+
+benchmarks/node/node_modules/.package-lock.json: benchmarks/node/package-lock.json
+	cd benchmarks/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+bench-smoke: $(VENV)/.installed-dev ## Fail where a ratio has fallen by more than a third; BASELINE=1 stores what it is now
+	$(BIN)/python -m benchmarks.smoke $(if $(BASELINE),--baseline)
+
 clean:
-	rm -rf $(VENV) $(DEMO) $(WEB)/dist $(WEB)/node_modules build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) $(WEB)/dist $(WEB)/node_modules benchmarks/node/node_modules build dist *.egg-info
