@@ -13,7 +13,7 @@ from bff.live.liveness import Liveness
 from bff.live.reading import Views
 from bff.live.view_windows import measured_identity
 from bff.live.window import Shown
-from bff.live.windows import Kept, Windows
+from bff.live.windows import KeptWindow, Windows
 from bff.projection.stored_view import StoredView
 from bff.query import Query
 
@@ -51,7 +51,7 @@ class _Asked:
 
     def __init__(self) -> None:
         self.at = monotonic()
-        self.kept: Kept | None = None
+        self.kept: KeptWindow | None = None
         self.shown: Shown | None = None
         self.known: KnownList | None = None
         self.used = True

@@ -40,7 +40,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptWindow:
     """A window that is kept open."""
 
     view: type[ViewModel]
@@ -117,16 +117,16 @@ class Windows:
         self._refreshing = Refreshing(at_once=at_once, timeout=timeout, backoff=backoff)
         self._groups: dict[type[ViewModel], _Group] = {}
 
-    def keep(self, view: type[ViewModel], query: Query, first: int) -> Kept:
+    def keep(self, view: type[ViewModel], query: Query, first: int) -> KeptWindow:
         """A window that somebody keeps open without looking at it; asked in the background. Leave it with ``let_go``.
 
         Raises BroadcastError.
         """
         group, opened = self._use(view, query, first)
         self._refreshing.owe(opened.refresh)
-        return Kept(view, group, opened)
+        return KeptWindow(view, group, opened)
 
-    def let_go(self, kept: Kept) -> None:
+    def let_go(self, kept: KeptWindow) -> None:
         """Keep it open no more. It does not linger: whoever keeps windows bounds them, and each one costs every change."""
         self._leave(kept.view, kept.group, kept.opened, lingers=False)
 

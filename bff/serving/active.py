@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from bff.serving.operations import Operation
 from bff.serving.outbox import Lane
-from bff.serving.planned import plan_failed
+from bff.serving.planned_answer import plan_failed
 from bff.serving.planning import Watching
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Active(Lane):
         try:
             payload = watching.take()
         except Exception as error:
-            plan_failed(error)
+            if not isinstance(error, LookupError):  # by which a plan says that it cannot
+                plan_failed(error)
             self.multiplex.take_over(self)
             return None
         if watching.ended:

@@ -17,7 +17,7 @@ from bff.serving.errors import RequestRefused, format_exception
 from bff.serving.limits import Limits
 from bff.serving.operations import Operation, Operations
 from bff.serving.outbox import Outbox
-from bff.serving.planned import answer, watch
+from bff.serving.planned import watch
 from bff.serving.results import results
 
 __all__ = ["Multiplex", "until_ended"]
@@ -152,7 +152,7 @@ class Multiplex:
             else:
                 active.watch(watching, operation, connection)
             return True
-        said = await answer(operation)
+        said = await self._operations.planned(operation)
         if said is None:
             return False
         self.outbox.replace(active, active.say(said))

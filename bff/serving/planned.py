@@ -1,35 +1,16 @@
-"""Operations that plans answer. Where a plan cannot, or fails, graphql-core is asked: that says, and logs, what is wrong."""
+"""Subscriptions that plans answer. Where a plan cannot, or fails, graphql-core is asked: that says, and logs, what is wrong."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, TypeAlias, cast
+from collections.abc import AsyncGenerator, Callable
+from typing import cast
 
-from bff.errors import BFFError
 from bff.serving.operations import Operation
-from bff.serving.planning import Answer, QueryPlan, SubscriptionPlan, Watching
+from bff.serving.planned_answer import plan_failed
+from bff.serving.planning import SubscriptionPlan, Watching
 
-__all__ = ["answer", "payloads", "plan_failed", "watch"]
-
-logger = logging.getLogger("bff.serving")
-
-Variables: TypeAlias = Mapping[str, Any]
-
-
-async def answer(operation: Operation) -> Answer:
-    """The response of a query, as its plan says it; None where it has none, or graphql-core has to say what the response is."""
-    plan = cast("QueryPlan | None", operation.plan)
-    try:
-        variables = None if plan is None else plan.variables(operation.variables)
-        if plan is None or variables is None:
-            return None
-        said = plan.answer(variables)
-        return said if isinstance(said, bytes | None) else await said
-    except Exception as error:
-        plan_failed(error)
-        return None
+__all__ = ["payloads", "watch"]
 
 
 async def watch(operation: Operation, wake: Callable[[], None]) -> Watching | None:
@@ -58,7 +39,8 @@ async def payloads(operation: Operation) -> AsyncGenerator[bytes, None]:
             try:
                 payload = watching.take()
             except Exception as error:
-                plan_failed(error)
+                if not isinstance(error, LookupError):  # by which a plan says that it cannot
+                    plan_failed(error)
                 raise LookupError("the plan cannot say what is to be sent") from error
             if payload is not None:
                 yield payload
@@ -69,9 +51,3 @@ async def payloads(operation: Operation) -> AsyncGenerator[bytes, None]:
                 await news.wait()
     finally:
         watching.close()
-
-
-def plan_failed(error: Exception) -> None:
-    """A plan has raised something: where it is a bug, say so."""
-    if not isinstance(error, BFFError | LookupError):
-        logger.error("a plan has failed: graphql-core executes the operation", exc_info=error)

@@ -9,7 +9,7 @@ from typing import Any
 from bff.errors import BFFError
 from bff.serving.planning import Answer, QueryPlan
 
-__all__ = ["planned_answer"]
+__all__ = ["plan_failed", "planned_answer"]
 
 logger = logging.getLogger("bff.serving")
 
@@ -20,7 +20,7 @@ def planned_answer(plan: QueryPlan, given: Mapping[str, Any] | None) -> Answer |
         variables = plan.variables(given)
         answer = None if variables is None else plan.answer(variables)
     except Exception as error:
-        _note(error)
+        plan_failed(error)
         return None
     return answer if answer is None or isinstance(answer, bytes) else _awaited(answer)
 
@@ -29,11 +29,12 @@ async def _awaited(answer: Awaitable[Answer]) -> Answer:
     try:
         return await answer
     except Exception as error:
-        _note(error)
+        plan_failed(error)
         return None
 
 
-def _note(error: Exception) -> None:
+def plan_failed(error: Exception) -> None:
+    """A plan has raised something: where that is a fault of ours, it is logged."""
     # What is wrong with a request, or with what it asks for, graphql-core comes upon as well: it is answered and logged there.
     if not isinstance(error, BFFError):
         logger.error("a plan has failed: graphql-core executes the operation", exc_info=error)
