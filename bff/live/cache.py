@@ -56,7 +56,7 @@ class Cache:
 
     def known(self, view: type[ViewModel], key: str) -> StoredView | None:
         """As ``Hub.known`` says."""
-        entry = self._entries.get((view, key))
+        entry = self._feeds.known(view, key)
         if entry is None:
             return None
         state, liveness = entry.state, self._liveness
@@ -64,6 +64,26 @@ class Cache:
             return None
         self.kept.use(entry)
         return state
+
+    def known_all(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView] | None:
+        """As ``Hub.known_all`` says."""
+        liveness, of_view = self._liveness, self._entries.get(view)
+        if of_view is None or liveness is None or not liveness.following:
+            return None
+        # As ``known``, without a call for each: an answer may have hundreds of links.
+        gaps = liveness.gaps
+        states: list[StoredView] = []
+        entries: list[Entry] = []
+        for entry in map(of_view.get, keys):
+            if entry is None:
+                return None
+            state = entry.state
+            if state is None or state.document is None or entry.heard != entry.source.lost + gaps + entry.doubts:
+                return None
+            entries.append(entry)
+            states.append(state)
+        self.kept.use_all(entries)
+        return states
 
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
         """As ``Hub.read`` says."""
@@ -74,7 +94,7 @@ class Cache:
             if not self.live:
                 for key, read in zip(pending, await self._views.read_each(view, pending), strict=True):
                     found[key] = read
-                    watched = self._entries.get((view, key))
+                    watched = self._feeds.known(view, key)
                     if watched is not None and isinstance(read, StoredView):
                         watched.offer(read)
                 break
@@ -85,7 +105,7 @@ class Cache:
                 if state is not None:
                     found[key] = state
                     continue
-                entry = self._entries.get((view, key))
+                entry = self._feeds.known(view, key)
                 flight = None if entry is None else entry.flight
                 if entry is not None and flight is not None and flight.gaps[key] == entry.gaps:
                     shared.append((entry, flight))

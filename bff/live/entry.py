@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bff.live.waiter import Waiter
@@ -32,6 +33,11 @@ class Source(Protocol):
         """How often something may have been missed; it only ever grows."""
         ...
 
+    @property
+    def lost(self) -> int:
+        """How many of them are its own: the others are those of the ``Liveness`` that it is told of changes by."""
+        ...
+
 
 class Entry:
     """The newest state known of one view of one key. It only ever moves to a newer version.
@@ -41,15 +47,32 @@ class Entry:
     ``doubt``.
     """
 
-    __slots__ = ("doubts", "flight", "heard", "kept", "key", "slots", "source", "state", "text", "used", "view", "weight")
+    __slots__ = (
+        "closed",
+        "doubts",
+        "flight",
+        "heard",
+        "kept",
+        "key",
+        "slots",
+        "source",
+        "state",
+        "text",
+        "used",
+        "view",
+        "weight",
+    )
 
     def __init__(self, view: type[ViewModel], key: str, source: Source) -> None:
         self.view = view
         self.key = key
         self.source = source
         self.state: StoredView | None = None
+        # Those who look, each with the call that wakes it: a change makes a thousand of these calls.
         # In the order in which they came: sockets are written a quarter faster in the order in which memory has them.
-        self.slots: dict[Slot | Follow | Watch, None] = {}
+        self.slots: dict[Slot | Follow | Watch, Callable[[], object]] = {}
+        self.closed = False
+        """Whether live updates have ended: it moves no more."""
         self.flight: Flight | None = None
         self.kept: Kept | None = None
         self.used = False
@@ -89,8 +112,8 @@ class Entry:
         self.state = state
         if self.kept is not None:
             self.kept.weigh(self)
-        for slot in self.slots:
-            slot.wake()
+        for wake in self.slots.values():
+            wake()
         return True
 
 

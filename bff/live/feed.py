@@ -74,13 +74,14 @@ class Feed:
         self._on_subscribed = on_subscribed
         self._drop = drop
         self.hears = False
-        self._lost = 0
+        self.lost = 0
+        """How often something may have been missed here."""
         self._waiting: dict[asyncio.Future[None], None] = {}
 
     @property
     def gaps(self) -> int:
         """How often something may have been missed here, or by the relay."""
-        return self._lost + self._liveness.gaps
+        return self.lost + self._liveness.gaps
 
     async def subscribed(self) -> None:
         """Wait until every message published from now on is received. Raises what the attempt under way raises."""
@@ -126,6 +127,7 @@ class Feed:
             self.linger.cancel()
         for entry in self.entries.values():
             self._reading.forget(entry)
+            entry.closed = True
             for slot in entry.slots:
                 slot.close()
         self.entries.clear()
@@ -140,7 +142,7 @@ class Feed:
             self._reading.owe(entry)
 
     def _gap(self) -> None:
-        self._lost += 1
+        self.lost += 1
         for entry in tuple(self.entries.values()):
             if not entry.slots:
                 self._drop(entry)

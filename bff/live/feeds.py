@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bff.broadcast.port import Broadcast
@@ -27,7 +28,7 @@ class Feeds:
 
     def __init__(self, broadcast: Broadcast, channels: Channels, reading: Reading, linger_seconds: float) -> None:
         self.channels = channels
-        self.entries: dict[tuple[type[ViewModel], str], Entry] = {}
+        self.entries: dict[type[ViewModel], dict[str, Entry]] = {}
         self._broadcast = broadcast
         self._reading = reading
         self._linger_seconds = linger_seconds
@@ -73,18 +74,27 @@ class Feeds:
 
     # --- Entries
 
+    def known(self, view: type[ViewModel], key: str) -> Entry | None:
+        """The entry of a view, where there is one."""
+        of_view = self.entries.get(view)
+        return None if of_view is None else of_view.get(key)
+
+    def everyone(self) -> Iterator[Entry]:
+        """All entries; none may come or go meanwhile."""
+        return chain.from_iterable(of_view.values() for of_view in self.entries.values())
+
     def entry(self, view: type[ViewModel], key: str) -> Entry:
         """The entry of a view, made where there is none: it uses its channel until it is forgotten. Raises BroadcastError."""
-        entry = self.entries.get((view, key))
+        entry = self.known(view, key)
         if entry is None:
             feed = self.use_for(view, key)
-            entry = feed.entries[key] = self.entries[view, key] = Entry(view, key, feed)
+            entry = feed.entries[key] = self.entries.setdefault(view, {})[key] = Entry(view, key, feed)
         return entry
 
     def forget(self, entry: Entry) -> None:
         """Forget an entry that nobody looks at and that is not kept."""
-        if not entry.slots and entry.kept is None and self.entries.get((entry.view, entry.key)) is entry:
-            del self.entries[entry.view, entry.key]
+        if not entry.slots and entry.kept is None and self.known(entry.view, entry.key) is entry:
+            del self.entries[entry.view][entry.key]
             feed = entry.source
             assert isinstance(feed, Feed)
             del feed.entries[entry.key]

@@ -18,14 +18,13 @@ class Follow:
     leave anything. ``leave`` ends it.
     """
 
-    __slots__ = ("_entry", "_on_leave", "_on_news", "_reading")
+    __slots__ = ("_entry", "_on_leave", "_reading")
 
     def __init__(self, entry: Entry, reading: Reading, on_news: Callable[[], None], on_leave: Callable[[], None]) -> None:
         self._entry = entry
         self._reading = reading
-        self._on_news = on_news
         self._on_leave: Callable[[], None] | None = on_leave
-        entry.slots[self] = None
+        entry.slots[self] = on_news
 
     @property
     def state(self) -> StoredView | None:
@@ -46,10 +45,6 @@ class Follow:
         if on_leave is not None:
             self._entry.slots.pop(self, None)
             on_leave()
-
-    def wake(self) -> None:
-        """The entry has a newer state."""
-        self._on_news()
 
     def close(self) -> None:
         """Live updates end. Whoever follows has a subscription, which ends with them."""

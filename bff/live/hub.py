@@ -163,6 +163,10 @@ class Hub:
         """
         return self._cache.known(view, key)
 
+    def known_all(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView] | None:
+        """As ``known``, of many at once and in their order: None where one of them is not known."""
+        return self._cache.known_all(view, keys)
+
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
         """The views, in the order of the keys: those that are known, the rest in one read, and kept from then on.
 
@@ -192,7 +196,7 @@ class Hub:
 
     def seen(self, view: type[ViewModel], state: StoredView) -> None:
         """This process has just read this: what it answers from now on is no older."""
-        entry = self._feeds.entries.get((view, state.key))
+        entry = self._feeds.known(view, state.key)
         if entry is not None:
             entry.offer(state)
         self._windows.seen(view, state)
@@ -223,13 +227,13 @@ class Hub:
         What nobody looks at, and nobody has asked for since the last time, is dropped.
         """
         self._lists.compare()
-        comparisons = [self._reading.compare(entry) for entry in self._feeds.entries.values() if entry.slots]
+        comparisons = [self._reading.compare(entry) for entry in self._feeds.everyone() if entry.slots]
         await asyncio.gather(self._windows.compare(), self._cache.compare(), *comparisons, return_exceptions=True)
 
     @property
     def subscriptions(self) -> int:
         """How many subscriptions there are."""
-        by_key = sum(len(entry.slots) for entry in self._feeds.entries.values())
+        by_key = sum(len(entry.slots) for entry in self._feeds.everyone())
         return by_key + self._windows.subscriptions
 
     @property
@@ -264,7 +268,7 @@ class Hub:
             await feed.subscribed()
             entry = self._feeds.entry(view, key)
             slot = Slot(entry)
-            entry.slots[slot] = None
+            entry.slots[slot] = slot.wake
             try:
                 # Listening before reading: what changes during the read is announced.
                 await self._reading.ask(entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import orjson
 
@@ -50,14 +50,29 @@ class Kept:
             return
         self._entries.move_to_end(entry)
         # What it was written as since it was weighed is held by its state as well.
-        if state is not None and next(reversed(state.texts), None) is not entry.text:
+        if state is not None and state.texts.last is not entry.text:
             self.weigh(entry)
+
+    def use_all(self, entries: Sequence[Entry]) -> None:
+        """As ``use``, for many at once."""
+        move = self._entries.move_to_end
+        others: list[Entry] = []
+        for entry in entries:
+            state = entry.state
+            if entry.kept is None or state is None or state.texts.last is not entry.text:
+                others.append(entry)
+            else:
+                entry.used = True
+                move(entry)
+        # To weigh one may be to let go of another one of these: who has gone is not kept again.
+        for entry in others:
+            if entry.kept is not None or entry.slots:
+                self.use(entry)
 
     def weigh(self, entry: Entry) -> None:
         """Its state is another, or holds more: count it anew, and let others go for it."""
         before, entry.weight = entry.weight, weight(entry.state)
-        # The newest is the last, whatever it took the place of.
-        entry.text = None if entry.state is None else next(reversed(entry.state.texts), None)
+        entry.text = None if entry.state is None else entry.state.texts.last
         self.bytes += entry.weight - before
         while len(self._entries) > self._most or self.bytes > self._most_bytes:
             self.forget(next(iter(self._entries)))

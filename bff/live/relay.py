@@ -15,6 +15,7 @@ from bff.document import Document
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.channels import Channels
 from bff.live.pulses import PULSE_SECONDS, pulse
+from bff.projection.news import News
 from bff.projection.stored_view import metadata_path
 from bff.supervisor import Backoff, Status, Supervisor
 from bff.together import together
@@ -44,6 +45,8 @@ class Relay:
 
     While it follows (it is a ``Liveness``), it says so every ``pulse_seconds`` on a channel of its own, to hubs whose process has
     no relay.
+
+    ``news`` is for a broadcast that nobody but the hub of this process listens to: what that was told there is announced.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Relay:
         catalog: Catalog,
         *,
         channels: Channels | None = None,
+        news: News | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         publishing_at_once: int = PUBLISHING_AT_ONCE,
         timeout: float = 10.0,
@@ -62,6 +66,7 @@ class Relay:
         self._datastore = datastore
         self._broadcast = broadcast
         self._channels = channels or Channels()
+        self._news = news
         self._views = {view.__view__.collection: view.__view__.name for view in catalog.views.values()}
         self._all_channels = frozenset(channel for name in self._views.values() for channel in self._channels.all(name))
         self._max_message_bytes = max_message_bytes
@@ -152,8 +157,11 @@ class Relay:
             for document in changes.documents
             if document.data is not None and (name := self._views.get(document.collection)) is not None
             for announcement in (_of_document(name, document),)
+            if self._news is None or not self._news.was_told(name, announcement.key, announcement.version)
         ]
         announcements += await self._of_deletions([document for document in changes.documents if document.data is None])
+        if not announcements:
+            return
         pending = iter(announcements)
 
         async def publish_pending() -> None:

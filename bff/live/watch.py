@@ -16,20 +16,22 @@ class Watch:
     The call comes in the middle of what took the state in: it may note it, and must not open or leave anything.
     """
 
-    __slots__ = ("_entry", "_on_leave", "ended", "wake")
+    __slots__ = ("_on_leave", "entry")
 
     def __init__(self, entry: Entry, wake: Callable[[], object], on_leave: Callable[[Entry], None]) -> None:
-        self._entry = entry
-        # An attribute and not a method: a change wakes a thousand of these, and each costs the call itself.
-        self.wake: Callable[[], object] = wake
-        self.ended = False
+        self.entry = entry
         self._on_leave: Callable[[Entry], None] | None = on_leave
-        entry.slots[self] = None
+        entry.slots[self] = wake
+
+    @property
+    def ended(self) -> bool:
+        """Whether live updates have ended."""
+        return self.entry.closed
 
     @property
     def state(self) -> StoredView:
         """The newest state known; its document is None while there is no such view."""
-        state = self._entry.state
+        state = self.entry.state
         assert state is not None, "it was read before anybody was given this"
         return state
 
@@ -37,10 +39,11 @@ class Watch:
         """Look no more; awaits nothing. Called twice, it does nothing the second time."""
         on_leave, self._on_leave = self._on_leave, None
         if on_leave is not None:
-            self._entry.slots.pop(self, None)
-            on_leave(self._entry)
+            self.entry.slots.pop(self, None)
+            on_leave(self.entry)
 
     def close(self) -> None:
         """Live updates end."""
-        self.ended = True
-        self.wake()
+        wake = self.entry.slots.get(self)
+        if wake is not None:
+            wake()

@@ -10,10 +10,24 @@ from typing import Any
 from bff.document import MAX_ID_BYTES, join_path
 from bff.types import Timepoint, Value
 
-__all__ = ["METADATA", "StoredView", "metadata_path", "view_path"]
+__all__ = ["METADATA", "StoredView", "Texts", "metadata_path", "view_path"]
 
 METADATA = "_bff_views"
 """The collection of what is known about each stored view: `docs/decisions/dependencies-in-the-datastore.md`."""
+
+
+class Texts(dict[Any, bytes]):
+    """What a state was written as, by what was selected. ``last`` is the one put in last: whoever weighs them compares it."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: bytes | None = None
+
+    def __setitem__(self, key: Any, text: bytes) -> None:
+        super().__setitem__(key, text)
+        self.last = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,7 @@ class StoredView:
     key: str
     version: Timepoint
     document: Mapping[str, Value] | None
-    texts: dict[Any, bytes] = field(default_factory=dict, compare=False, repr=False)
+    texts: Texts = field(default_factory=Texts, compare=False, repr=False)
 
     @property
     def exists(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from starlette.requests import HTTPConnection
 
+from bff.serving.framing import Framed
 from bff.serving.operations import Operation
 from bff.serving.outbox import Lane
 from bff.serving.planned_answer import plan_failed
@@ -32,6 +33,14 @@ class Woken(Protocol):
         """Wait for a turn, with the other operations of the connection."""
         ...
 
+    def hand_over(self, framed: Framed) -> int:
+        """Send it at once, where nothing else of the connection waits, and else line up; how many bytes were written."""
+        ...
+
+    def fail(self) -> None:
+        """What was to be sent cannot be: end the connection."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -52,6 +61,7 @@ class Active(Lane):
     __slots__ = (
         "_after",
         "_before",
+        "_outbox",
         "_tell",
         "connection",
         "id",
@@ -74,6 +84,7 @@ class Active(Lane):
         self.connection: Connection | None = None
         self.woken = False  # somebody has been told that there may be something to take
         self._tell = multiplex.tell
+        self._outbox = multiplex.outbox
         self._before = self._after = b""
 
     @property
@@ -100,14 +111,28 @@ class Active(Lane):
     def line_up(self) -> None:
         """Wait for a turn, with the other operations of the connection."""
         self.woken = False
-        if not self.waiting and not self.closed:
-            # As ``Outbox.queue``, without its call.
-            self.waiting = True
-            outbox = self.multiplex.outbox
-            outbox.turns.append(self)
-            outbox.on_filled()
+        self._outbox.queue(self)
+
+    def hand_over(self, framed: Framed) -> int:
+        """Send what there is at once, where nothing else of its socket waits, and else line up; how many bytes were written."""
+        outbox = self._outbox
+        frames = outbox.frames
+        if frames is None or outbox.waiting or outbox.several or not frames.direct:
+            self.line_up()
+            return 0
+        self.woken = False
+        payload = self._take()
+        return 0 if payload is None else frames.write(framed.frame(self._before, payload, self._after))
+
+    def fail(self) -> None:
+        """What was to be sent cannot be: end the connection."""
+        self._outbox.on_failed()
 
     def pull(self) -> bytes | None:
+        payload = self._take()
+        return None if payload is None else b"".join((self._before, payload, self._after))
+
+    def _take(self) -> bytes | None:
         watching = self.watching
         if watching is None:
             return None  # woken while it was being opened
@@ -124,7 +149,7 @@ class Active(Lane):
                 self.multiplex.complete(self)
                 return None
             self.line_up()
-        return None if payload is None else b"".join((self._before, payload, self._after))
+        return payload
 
     def ended(self) -> None:
         # Before it is sent: the client may use the id again as soon as it has read this.

@@ -59,12 +59,12 @@ class Multiplex:
 
     def start(self, id: str, connection: Connection, prepared: Callable[[], Operation]) -> None:
         """Begin an operation, under an id that is not in use. ``prepared`` raises RequestRefused where there is none."""
-        active = self._active[id] = Active(id, self)
+        active = self._begin(id)
         self._run(active, partial(self._open, active, connection, prepared))
 
     def refuse(self, id: str, refused: RequestRefused) -> None:
         """Answer an operation that is not begun."""
-        active = self._active[id] = Active(id, self)
+        active = self._begin(id)
         self.fail(active, refused.errors)
 
     def stop(self, id: str) -> None:
@@ -72,6 +72,7 @@ class Multiplex:
         active = self._active.pop(id, None)
         if active is None:
             return  # it has completed meanwhile: the two messages have crossed
+        self.outbox.several = len(self._active) > 1
         self.outbox.drop(active)
         active.unwatch()
         if active.task is not None and active.running:
@@ -120,6 +121,12 @@ class Multiplex:
     def forget(self, active: Active) -> None:
         """The client is about to know that it has ended."""
         del self._active[active.id]
+        self.outbox.several = len(self._active) > 1
+
+    def _begin(self, id: str) -> Active:
+        active = self._active[id] = Active(id, self)
+        self.outbox.several = len(self._active) > 1
+        return active
 
     def _run(self, active: Active, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:

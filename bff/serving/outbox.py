@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from bff.serving.limits import Limits
+from bff.serving.wire import Frames
 
 __all__ = ["Lane", "Outbox"]
 
@@ -47,30 +48,46 @@ class Outbox(Generic[LaneT]):
     """
 
     # One for each socket, most of them silent: a deque or an asyncio.Event takes more than everything here together.
-    __slots__ = ("_arrival", "_controls", "_length", "_limits", "_taken", "on_filled", "turns")
+    __slots__ = (
+        "_arrival",
+        "_controls",
+        "_length",
+        "_limits",
+        "_taken",
+        "frames",
+        "on_failed",
+        "on_filled",
+        "several",
+        "turns",
+        "waiting",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self.on_filled: Callable[[], None] = _nobody_listens
+        self.on_failed: Callable[[], None] = _nobody_listens
+        """To call where what was to be written past the queue cannot be."""
         self._limits = limits
         self._controls: list[bytes] = []
         self.turns: list[LaneT] = []  # the lanes that wait, in their order
         self._length = 0
         self._arrival: asyncio.Future[None] | None = None
         self._taken: asyncio.Future[None] | None = None
+        self.waiting = False
+        """Whether there is something to take."""
+        self.several = False
+        """Whether several lanes use it: what they are sent at a time is written at a time."""
+        self.frames: Frames | None = None
+        """Where a lane may write past the queue, while nothing waits in it."""
 
     @property
     def length(self) -> int:
         """How much text of the lanes waits."""
         return self._length
 
-    @property
-    def waiting(self) -> bool:
-        """Whether there may be something to take."""
-        return bool(self._controls or self.turns)
-
     def control(self, text: bytes) -> None:
         """Queue a message of the socket itself."""
         self._controls.append(text)
+        self.waiting = True
         self.on_filled()
 
     @property
@@ -113,7 +130,7 @@ class Outbox(Generic[LaneT]):
     def queue(self, lane: LaneT) -> None:
         """Give a lane its turn, if it does not wait for it already."""
         if not lane.waiting and not lane.closed:
-            lane.waiting = True
+            lane.waiting = self.waiting = True
             self.turns.append(lane)
             self.on_filled()
 
@@ -125,6 +142,7 @@ class Outbox(Generic[LaneT]):
         if lane.waiting:
             self.turns.remove(lane)
             lane.waiting = False
+            self.waiting = bool(self._controls or self.turns)
         self._wake()
 
     def collect(self, enough: int) -> list[bytes]:
@@ -154,7 +172,8 @@ class Outbox(Generic[LaneT]):
             size += len(text)
         if taken:
             self._wake()
-        if controls or turns:
+        self.waiting = bool(controls or turns)
+        if self.waiting:
             self.on_filled()
         return messages
 

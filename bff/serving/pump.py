@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any, Final
 
 from bff.serving.active import Woken
+from bff.serving.framing import Framed
 from bff.serving.messages import CloseCode
 from bff.serving.outbox import Outbox
 from bff.serving.wire import Ending, Ends, Frames
@@ -46,7 +47,7 @@ class PumpedWriter:
         self._deadline: asyncio.TimerHandle | None = None
         self._stopped = False
         self.marked = False  # whether the pump has it on its list
-        outbox.on_filled = self.mark
+        outbox.on_filled, outbox.on_failed, outbox.frames = self.mark, self.fail, frames
         frames.on_writable(self._on_writable)
 
     def mark(self) -> None:
@@ -79,6 +80,7 @@ class PumpedWriter:
     def stop(self) -> None:
         """Write nothing any more."""
         self._frames.on_writable(None)
+        self._outbox.frames = None
         # ``marked`` for good: it is not put on the pump's list again, where it may be still, for a turn.
         self._stopped = self.marked = True
         self._forget_deadline()
@@ -97,14 +99,16 @@ class PumpedWriter:
 class Pump:
     """Writes to the sockets that have something to say, in the order in which they had it, to some in each turn of the loop.
 
-    ``tell`` it of the planned subscriptions that a change has woken: they line up when their sockets are about to be written.
-    A change wakes thousands. To touch each of them twice, with the others in between, is to fetch it from memory twice.
+    ``tell`` it of the planned subscriptions that a change has woken: they are written at once when their turn has come, or line
+    up where something waits for the same socket. A change wakes thousands: to touch each of them twice, with the others in
+    between, is to fetch it from memory twice.
     """
 
     def __init__(self) -> None:
         self.writers: deque[PumpedWriter] = deque()
         self.scheduled = False
         self._woken: deque[Woken] = deque()
+        self._framed = Framed()
 
     def tell(self, woken: Woken) -> None:
         self._woken.append(woken)
@@ -119,21 +123,40 @@ class Pump:
     def _turn(self) -> None:
         self.scheduled = True
         try:
-            self._line_up()
+            self._hand_over()
             self._write()
         finally:
+            self._framed.forget()
             # Others have their turn, and what was written leaves, before the rest is written.
             self.scheduled = False
             if self.writers or self._woken:
                 self.schedule()
 
-    def _line_up(self) -> None:
-        woken, writers = self._woken, self.writers
-        lined_up = 0
+    def _hand_over(self) -> None:
+        woken, writers, framed = self._woken, self.writers, self._framed
+        lined_up, sockets, written = 0, 0, 0
+        # Half of a turn is for those that wait already.
+        most = _SOCKETS_A_TURN - min(len(writers), _SOCKETS_A_TURN // 2)
         # Where many wait for the same few sockets, what these are sent is joined: then the more the better.
-        while woken and lined_up < _WOKEN_A_TURN and (len(writers) < _SOCKETS_A_TURN or lined_up > 2 * len(writers)):
-            woken.popleft().line_up()
-            lined_up += 1
+        while (
+            woken
+            and sockets < most
+            and written < _BYTES_A_TURN
+            and lined_up < _WOKEN_A_TURN
+            and (len(writers) < _SOCKETS_A_TURN or lined_up > 2 * len(writers))
+        ):
+            one = woken.popleft()
+            try:
+                length = one.hand_over(framed)
+            except Exception:
+                logger.exception("a WebSocket session failed while it was written to")
+                one.fail()
+                continue
+            if length:
+                sockets += 1
+                written += length
+            else:
+                lined_up += 1
 
     def _write(self) -> None:
         writers = self.writers

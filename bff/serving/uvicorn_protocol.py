@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from asyncio import Transport
 from collections.abc import Callable, Sequence
-from struct import Struct
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -20,16 +19,13 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from bff.serving.asgi_socket import ABORT_EXTENSION, FRAMES_EXTENSION
+from bff.serving.framing import head
 from bff.serving.gate import Gate
 from bff.serving.http_stream import SHUTDOWN_EXTENSION
 from bff.serving.inbox import Inbox
 from bff.serving.responses import RESPOND_EXTENSION
 
 __all__ = ["HTTPProtocol", "WebSocketFrames", "WebSocketProtocol"]
-
-_SHORT: Final = Struct("!BB").pack
-_MEDIUM: Final = Struct("!BBH").pack
-_LONG: Final = Struct("!BBQ").pack
 
 
 class HTTPProtocol(HttpToolsProtocol):
@@ -105,7 +101,7 @@ class WebSocketFrames:
     sockets, to look for it in uvicorn's and websockets' protocols is to fetch these from memory, which costs more than the rest.
     """
 
-    __slots__ = ("_call", "_connection", "_encoded", "_transport", "can_write", "closing")
+    __slots__ = ("_call", "_connection", "_encoded", "_transport", "can_write", "closing", "direct")
 
     def __init__(self, transport: Transport, connection: ServerProtocol) -> None:
         self._transport = transport
@@ -115,19 +111,38 @@ class WebSocketFrames:
         self.can_write = True
         self.closing = True
         """Whether a close frame has been sent while the transport stays open for the peer's; true before the handshake, too."""
+        self.direct = False
 
     def opened(self) -> None:
         """The handshake is over."""
         self._encoded = bool(self._connection.extensions)
         self.closing = self._connection.state is not OPEN
+        self._turn_direct()
+
+    def closes(self) -> None:
+        """A close frame is about to be sent: data may not follow it, and the transport stays open until the peer has answered."""
+        self.closing = True
+        self._turn_direct()
+
+    def pause(self) -> None:
+        self.can_write = False
+        self._turn_direct()
 
     def on_writable(self, call: Callable[[], None] | None) -> None:
         self._call = call
 
     def resume(self) -> None:
         self.can_write = True
+        self._turn_direct()
         if self._call is not None:
             self._call()
+
+    def write(self, frame: bytes) -> int:
+        transport = self._transport
+        if transport.is_closing():
+            return 0
+        transport.write(frame)
+        return len(frame)
 
     def write_messages(self, messages: Sequence[bytes]) -> int:
         transport = self._transport
@@ -138,13 +153,14 @@ class WebSocketFrames:
                 return 0
             data = self._encode(messages)
         elif len(messages) == 1:
-            message = messages[0]
-            length = len(message)
-            data = (_MEDIUM(0x81, 126, length) if 126 <= length < 65536 else _text_frame(length)) + message
+            data = head(len(messages[0])) + messages[0]
         else:
-            data = b"".join([part for message in messages for part in (_text_frame(len(message)), message)])
+            data = b"".join([part for message in messages for part in (head(len(message)), message)])
         transport.write(data)
         return len(data)
+
+    def _turn_direct(self) -> None:
+        self.direct = self.can_write and not self.closing and not self._encoded
 
     def _encode(self, messages: Sequence[bytes]) -> bytes:
         """Frames as permessage-deflate makes them."""
@@ -172,8 +188,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         writer = self._writer
         assert writer is not None, "it was made before the application was called"
         if message["type"] == "websocket.close":
-            # Data may not follow it, and the transport stays open until the peer has answered.
-            writer.closing = True
+            writer.closes()
         await super().send(message)
         if message["type"] == "websocket.accept":
             writer.opened()
@@ -184,18 +199,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._writer is not None:
-            self._writer.can_write = False
+            self._writer.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._writer is not None:
             self._writer.resume()
-
-
-def _text_frame(length: int) -> bytes:
-    """What stands before the payload of a text frame of a server: final, not masked (RFC 6455, 5.2)."""
-    if length < 126:
-        return _SHORT(0x81, length)
-    if length < 65536:
-        return _MEDIUM(0x81, 126, length)
-    return _LONG(0x81, 127, length)

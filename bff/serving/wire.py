@@ -51,6 +51,15 @@ class Frames(Protocol):
         """Send text messages, each of them UTF-8; how many bytes were written. 0: the socket closes, or is lost."""
         ...
 
+    @property
+    def direct(self) -> bool:
+        """Whether ``write`` may be called: it can be written, and what is written is not encoded for this one alone."""
+        ...
+
+    def write(self, frame: bytes) -> int:
+        """As ``write_messages``, of a frame that others are sent as well (``bff.serving.framing``)."""
+        ...
+
     def on_writable(self, call: Callable[[], None] | None) -> None:
         """What to call each time it can be written again; None for nothing."""
         ...

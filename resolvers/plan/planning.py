@@ -11,7 +11,7 @@ from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
 from bff.query import Query
 
-__all__ = ["STORED", "KnownViews", "ListedViews", "StoredQueries", "Unanswerable", "Unplannable", "Watch"]
+__all__ = ["STORED", "KnownViews", "ListedViews", "Shown", "StoredQueries", "Unanswerable", "Unplannable", "Watch"]
 
 STORED: Final = "bff.stored"
 """In the ``extensions`` of a field: its value follows from stored views alone. Of a type, False: it may not. ``bind`` says so."""
@@ -44,8 +44,8 @@ class ListedViews(Protocol):
         ...
 
 
-class Watch(Protocol):
-    """One view that a subscription looks at."""
+class Shown(Protocol):
+    """One view as it is known, of all who look at it: a thousand find its state in the processor's cache when one of them has."""
 
     @property
     def state(self) -> StoredView | None:
@@ -53,9 +53,16 @@ class Watch(Protocol):
         ...
 
     @property
-    def ended(self) -> bool:
+    def closed(self) -> bool:
         """Whether live updates have ended."""
         ...
+
+
+class Watch(Protocol):
+    """One view that a subscription looks at."""
+
+    @property
+    def entry(self) -> Shown: ...
 
     def leave(self) -> None:
         """Look no more. Called twice, it does nothing the second time."""
@@ -67,6 +74,10 @@ class KnownViews(Protocol):
 
     def known(self, view: type[ViewModel], key: str, /) -> StoredView | None:
         """The newest state, if it is kept coherent at this moment."""
+        ...
+
+    def known_all(self, view: type[ViewModel], keys: Sequence[str], /) -> Sequence[StoredView] | None:
+        """The newest states in the order of the keys; None where one of them is not kept coherent at this moment."""
         ...
 
     async def read(self, view: type[ViewModel], keys: Sequence[str], /) -> Sequence[StoredView | BFFError]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2s
 from typing import Any, TypeAlias
@@ -176,6 +176,19 @@ class ViewSelection:
     def once(self, stored: StoredView) -> bytes:
         """As ``text``, for who remembers what is made of it."""
         return stored.texts.get(self._key) or write(self._complete(stored.document))
+
+    def write_all(self, stored: Iterable[StoredView], walk: Walk, out: Out) -> None:
+        """Write views that there are, as a list. Raises Unanswerable."""
+        if self.plain:
+            key, text = self._key, self.text
+            out += (b"[", b",".join([one.texts.get(key) or text(one) for one in stored]), b"]")
+            return
+        lead = b"["
+        for one in stored:
+            out.append(lead)
+            self.write(one, walk, out)
+            lead = b","
+        out.append(b"[]" if lead == b"[" else b"]")
 
     def write(self, stored: StoredView, walk: Walk, out: Out) -> None:
         """Write a view that there is. Raises Unanswerable."""

@@ -57,10 +57,11 @@ class SubscriptionPlan:
 class WatchedView:
     """One open subscription (``bff.serving.planning.Watching``). It remembers which version it gave, and nothing else."""
 
-    __slots__ = ("_given", "_gone", "_payload", "_watch")
+    __slots__ = ("_given", "_gone", "_payload", "_shown", "_watch")
 
     def __init__(self, watch: Watch, payload: ViewPayload) -> None:
         self._watch = watch
+        self._shown = watch.entry
         self._payload = payload
         self._given: Timepoint = -1
         self._gone = False
@@ -68,11 +69,11 @@ class WatchedView:
     @property
     def ended(self) -> bool:
         """Whether live updates have ended, and nothing more will come."""
-        return self._watch.ended
+        return self._shown.closed
 
     def take(self) -> bytes | None:
         """The newest payload, if it was not taken before. Raises LookupError where graphql-core has to say what it is."""
-        state = self._watch.state
+        state = self._shown.state
         if state is None or state.version <= self._given:
             return None
         gone, self._gone = self._gone, state.document is None

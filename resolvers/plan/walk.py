@@ -26,7 +26,7 @@ class Walk:
 
     def __init__(self, views: KnownViews) -> None:
         self._views = views
-        self._states: dict[tuple[type[ViewModel], str], StoredView] = {}
+        self._states: dict[type[ViewModel], dict[str, StoredView]] = {}
         self._found: dict[Hashable, Any] = {}
         self._wanted: dict[type[ViewModel], dict[str, None]] = {}
         self._waiting: dict[Hashable, Callable[[], Coroutine[Any, Any, Any]]] = {}
@@ -38,12 +38,18 @@ class Walk:
 
     def view(self, view: type[ViewModel], key: str) -> StoredView | None:
         """The state of a view; None where it has to be read."""
-        state = self._states.get((view, key)) if self._states else None
+        read = self._states.get(view) if self._states else None
+        state = None if read is None else read.get(key)
         if state is None:
             state = self._views.known(view, key)
             if state is None:
                 self._wanted.setdefault(view, {})[key] = None
         return state
+
+    def known(self, view: type[ViewModel], keys: Sequence[str]) -> Sequence[StoredView] | None:
+        """The states of views, all of which there are; None where that is not known of each: ask for each, then."""
+        # What was read stays as it was read.
+        return None if view in self._states else self._views.known_all(view, keys)
 
     def found(self, what: Hashable, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """What ``read`` returned; None where it has to be called."""
@@ -73,7 +79,7 @@ class Walk:
         for key, state in zip(keys, await self._views.read(view, keys), strict=True):
             if isinstance(state, BFFError):
                 raise Unanswerable(str(state)) from state
-            self._states[view, key] = state
+            self._states.setdefault(view, {})[key] = state
 
     async def _call(self, what: Hashable, read: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._found[what] = await read()

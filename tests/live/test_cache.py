@@ -261,6 +261,60 @@ async def test_memory_is_bounded_and_what_a_state_was_written_as_counts() -> Non
     assert weight(StoredView("Board", "a", 1, {"n": 2**70, "bytes": b"x" * 1000})) > 1000
 
 
+async def test_many_are_known_at_once_where_each_of_them_is() -> None:
+    shelf = Shelf()
+    for key in "abc":
+        shelf.write(key)
+    async with live(shelf) as (hub, broadcast, relay):
+        assert hub.known_all(Board, []) == []
+        assert hub.known_all(Board, ["a"]) is None
+        await read(hub, "a", "b", "gone")
+        assert hub.known_all(Board, ["b", "a", "b"]) == [hub.known(Board, key) for key in "bab"]
+        assert hub.known_all(Board, ["a", "c"]) is None, "nobody has read it"
+        assert hub.known_all(Board, ["a", "gone"]) is None, "that there is no view is never known"
+        await announce(broadcast, shelf.write("a"))
+        await turns(5)
+        assert [state.version for state in hub.known_all(Board, ["a", "b"]) or ()] == [2, 1]
+        async with hub.subscribe(Board, "b"):
+            hub.announced("Board", Announcement("b", 9, hint=True))
+            assert hub.known_all(Board, ["b"]) is None, "there is a newer one"
+        relay.gaps += 1
+        assert hub.known_all(Board, ["a"]) is None, "something may have been missed"
+        await read(hub, "a")
+        assert hub.known_all(Board, ["a"]) is not None
+        relay.following = False
+        assert hub.known_all(Board, ["a"]) is None
+
+
+async def test_those_that_are_asked_for_together_are_kept_and_weighed_as_those_that_are_asked_for_alone() -> None:
+    shelf = Shelf()
+    keys = key_of(count=6)
+    for key in keys:
+        shelf.write(key)
+    each = weight(shelf.state(keys[0]))
+    async with live(shelf, cached_bytes=4 * each + 500) as (hub, _, _):
+        await read(hub, *keys[:4])
+        assert hub.known_all(Board, [keys[0], keys[2]]) is not None
+        await read(hub, *keys[4:])
+        assert [key for key in keys if known(hub, key)] == [keys[0], keys[2], keys[4], keys[5]], (
+            "the least recently used go first"
+        )
+        # What two of them were written as takes the place of all but the last one.
+        states = hub.known_all(Board, [keys[0], keys[5]])
+        assert states is not None
+        for state in states:
+            state.texts["one"] = bytes(2 * each)
+        assert hub.known_all(Board, [keys[0], keys[5]]) == states
+        assert [key for key in keys if known(hub, key)] == [keys[5]]
+        assert hub.cached == 1
+        assert hub.known_all(Board, [keys[0], keys[5]]) is None
+        # One that somebody looks at is known, whether or not it is kept.
+        async with hub.subscribe(Board, keys[1]):
+            assert hub.cached == 1
+            assert hub.known_all(Board, [keys[1], keys[5]]) is not None
+            assert hub.cached == 2
+
+
 async def test_a_comparison_reads_versions_of_what_was_used_and_drops_the_rest() -> None:
     shelf = Shelf()
     for key in "abc":

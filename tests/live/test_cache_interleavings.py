@@ -98,6 +98,8 @@ class Play:
             await turns(self.chance.randrange(8))
             if self.chance.randrange(2):
                 state = self.hub.known(Board, self.key)
+                together = self.hub.known_all(Board, [self.key, self.key])
+                assert together == (None if state is None else [state, state])
                 if state is not None:
                     assert state.exists
                     assert state.version >= self.answered, f"{name} went back: {state.version}"

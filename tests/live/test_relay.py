@@ -21,6 +21,7 @@ from bff.errors import BroadcastError, DatastoreUnavailable
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.hub import Hub
 from bff.live.relay import Relay
+from bff.projection.news import REMEMBERED, News
 from bff.projection.stored_view import StoredView, metadata_path
 from bff.supervisor import Backoff, State
 from bff.testing.broadcast_conformance import read
@@ -164,6 +165,53 @@ async def test_what_could_not_be_published_is_made_up_for_and_as_of_waits_for_it
             assert (await announced(subscription)).version == 8
             assert {status.state for status in relay.status()} == {State.RUNNING}
     assert caplog.messages == ["relay: not published, hubs will be told to compare: BroadcastError: down"]
+
+
+class Published:
+    """A broadcast that remembers which versions it was given to publish."""
+
+    def __init__(self) -> None:
+        self.versions: list[tuple[str, int]] = []
+
+    async def publish(self, channel: str, message: Message) -> None:
+        if channel != CHANNELS.pulse and message != COMPARE:
+            self.versions.append((message.key, Announcement.from_message(message).version))
+
+
+class Told:
+    """What a hub is, to who has news."""
+
+    def written(self, *_: Any) -> None: ...
+
+    def seen(self, *_: Any) -> None: ...
+
+
+async def test_what_the_hub_of_its_process_was_told_is_not_announced_again() -> None:
+    broadcast: Any = Published()
+    news = News()
+    async with (
+        deadline(),
+        open_datastore("sqlite://") as datastore,
+        Relay(datastore, broadcast, CATALOG, channels=CHANNELS, backoff=QUICK, news=news) as relay,
+    ):
+        await relay.wait_for(await datastore.ping())
+        for version, told in [(7, False), (8, True), (9, False), (10, True)]:
+            # Without anybody to be told, nobody was; another state of the same view is another matter.
+            news.listener = Told() if told else None
+            news.written(Board, StoredView("Board", "b1", version, {}), version)
+            news.written(Board, StoredView("Board", "b2", version + 100, {}), version)
+            commit = await datastore.commit([*stored("b1", version), *stored("b2", version)])
+            await relay.wait_for(commit.timepoint)
+    by_key = {key: [version for of, version in broadcast.versions if of == key] for key in ("b1", "b2")}
+    assert by_key == {"b1": [7, 9], "b2": [7, 8, 9, 10]}
+
+
+def test_how_many_states_are_remembered_as_told_is_bounded() -> None:
+    news = News()
+    news.listener = Told()
+    for number in range(REMEMBERED + 1):
+        news.written(Board, StoredView("Board", f"b{number}", 1, {}), 1)
+    assert [news.was_told("Board", f"b{number}", 1) for number in (0, 1, 1, REMEMBERED)] == [False, True, False, True]
 
 
 class Scripted:

@@ -60,6 +60,10 @@ class AtHand:
     def known(self, view: type[ViewModel], key: str) -> StoredView | None:
         return self.states.get((view.__view__.name, key))
 
+    def known_all(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView] | None:
+        found = [state for key in keys if (state := self.known(view, key)) is not None and state.exists]
+        return found if len(found) == len(keys) else None
+
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
         self.reads.append((view.__view__.name, tuple(keys)))
         found = await self._views.read_each(view, keys)

@@ -15,6 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from bff.serving.asgi_socket import FRAMES_EXTENSION
+from bff.serving.framing import Framed
 from bff.serving.uvicorn_protocol import WebSocketFrames, WebSocketProtocol
 from bff.serving.wire import Frames
 
@@ -113,6 +114,30 @@ async def test_a_message_of_each_kind_of_length(ends: Ends, size: int) -> None:
     assert ends.read() == [message]
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_frame_that_others_are_sent_as_well(ends: Ends, size: int) -> None:
+    frames = await ends.open()
+    before, payload, after = b"<", b"x" * size, b">"
+    frame = Framed().frame(before, payload, after)
+    if ends.server.conn.extensions:
+        assert not frames.direct, "it is encoded for each"
+    else:
+        assert frames.direct
+        assert frames.write(frame) == len(frame)
+        assert ends.read() == [before + payload + after]
+
+
+def test_who_says_the_same_is_given_the_same_frame() -> None:
+    framed = Framed()
+    payload, after = b"payload", b"}"
+    frame = framed.frame(b"1", payload, after)
+    assert framed.frame(bytes([49]), payload, after) is frame, "the ids are equal"
+    assert framed.frame(b"2", payload, after)[2:] == b"2payload}"
+    assert framed.frame(b"2", bytes(bytearray(payload)), after)[2:] == b"2payload}"
+    assert framed.frame(b"2", b"other", after)[2:] == b"2other}"
+    assert framed.frame(b"2", b"other", b"]")[2:] == b"2other]"
+
+
 async def test_several_messages_are_one_write_and_in_order(ends: Ends) -> None:
     frames = await ends.open()
     before = ends.line.writes
@@ -134,6 +159,7 @@ async def test_it_mixes_with_what_is_sent_otherwise(ends: Ends) -> None:
 async def test_nothing_is_written_before_the_handshake(ends: Ends) -> None:
     frames = WebSocketFrames(ends.line, ends.server.conn)  # type: ignore[arg-type]
     assert frames.write_messages([b"early"]) == 0
+    assert not frames.direct
     assert ends.line.writes == 0
 
 
@@ -153,6 +179,7 @@ async def test_nothing_is_written_once_it_closes(ends: Ends, who: str) -> None:
         ends.server.connection_lost(ConnectionResetError())
     before = ends.line.writes
     assert frames.write_messages([b"late"]) == 0
+    assert not frames.direct or frames.write(b"late") == 0
     assert ends.line.writes == before
 
 
@@ -161,10 +188,13 @@ async def test_it_says_when_it_can_be_written_again(ends: Ends) -> None:
     told: list[bool] = []
     frames.on_writable(lambda: told.append(frames.can_write))
     assert frames.can_write
+    direct = frames.direct
     ends.server.pause_writing()
     assert not frames.can_write
+    assert not frames.direct
     ends.server.resume_writing()
     assert told == [True]
+    assert frames.direct == direct
     frames.on_writable(None)
     ends.server.pause_writing()
     ends.server.resume_writing()
