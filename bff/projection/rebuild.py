@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from bff.datastore.port import Datastore
+from bff.document import Document
 from bff.model.view_model import ViewModel
 from bff.projection.builder import Builder
 from bff.projection.definitions import Definitions
-from bff.projection.metadata import Metadata
-from bff.projection.paging import metadata_pages, pages, with_prefix
+from bff.projection.paging import pages, with_prefix
 from bff.projection.roots import single_root
 from bff.projection.stored_view import METADATA, metadata_path
+from bff.query import Query
 from bff.together import together
+from bff.types import Timepoint
 
 __all__ = ["OnProgress", "RebuildProgress", "rebuild"]
 
 PAGE = 256
 BATCH = 64
+BUILT = ("key", "definition", "builtAt")
+"""Of a view's metadata, what a rebuild goes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,68 +49,120 @@ async def rebuild(
     builder: Builder | None = None,
     on_progress: OnProgress = lambda progress: None,
     force: bool = True,
-    concurrency: int = 2,
+    concurrency: int = 3,
 ) -> list[RebuildProgress]:
     """Build every key of these views: each document of a single root's model, and every view that is stored.
 
     The documents that are there serve until they are replaced, one by one; a view whose root is gone is removed. Without
     ``force`` what is of the present definition already is left alone: an interrupted rebuild goes on where it was.
 
+    ``concurrency`` builds of up to 64 views run at a time, so that one is read and built while others are written.
+
     Raises DatastoreUnavailable. A view that cannot be built counts as ``failed`` and keeps its last good value.
     """
     builder = builder or Builder(datastore)
     done = []
     for view in views:
-        progress = RebuildProgress(view.__view__.name)
-        on_progress(progress)
-        async for keys in _keys(datastore, view, force=force):
-            progress = replace(progress, found=progress.found + len(keys))
-            size = builder.batch(view.__view__.name, BATCH)
-            batches = [keys[start : start + size] for start in range(0, len(keys), size)]
-            for some in [batches[start : start + concurrency] for start in range(0, len(batches), concurrency)]:
-                results = await together(*(builder.build(view, batch) for batch in some))
-                built = [one for result in results for one in result]
-                failed = sum(one.error is not None for one in built)
-                progress = replace(progress, built=progress.built + len(built), failed=progress.failed + failed)
-                on_progress(progress)
+        began = await datastore.ping()
+        work = _Work(builder, view, on_progress, concurrency)
+        await work.through(_roots(datastore, view, force=force))
+        await work.through(_stored(datastore, view, began, force=force))
         await builder.flush()
         await Definitions(datastore).complete(view)
-        progress = replace(progress, complete=True)
-        on_progress(progress)
-        done.append(progress)
+        done.append(work.complete())
     return done
 
 
-async def _keys(datastore: Datastore, view: type[ViewModel], *, force: bool) -> AsyncIterator[list[str]]:
-    definition = view.__view__
+class _Work:
+    """The rebuild of one view: whoever is done with a batch takes the next keys."""
+
+    def __init__(self, builder: Builder, view: type[ViewModel], on_progress: OnProgress, concurrency: int) -> None:
+        self._builder = builder
+        self._view = view
+        self._on_progress = on_progress
+        self._concurrency = concurrency
+        self._progress = RebuildProgress(view.__view__.name)
+        self._left: list[str] = []
+        self._taking = asyncio.Lock()
+        on_progress(self._progress)
+
+    async def through(self, pages: AsyncGenerator[list[str], None]) -> None:
+        """Build all of these, and return when they are built."""
+        async with aclosing(pages):
+            await together(*(self._build(pages) for _ in range(self._concurrency)))
+
+    def complete(self) -> RebuildProgress:
+        self._progress = replace(self._progress, complete=True)
+        self._on_progress(self._progress)
+        return self._progress
+
+    async def _build(self, pages: AsyncGenerator[list[str], None]) -> None:
+        while keys := await self._take(pages):
+            built = await self._builder.build(self._view, keys)
+            failed = sum(one.error is not None for one in built)
+            before = self._progress
+            self._progress = replace(before, built=before.built + len(built), failed=before.failed + failed)
+            self._on_progress(self._progress)
+
+    async def _take(self, pages: AsyncGenerator[list[str], None]) -> list[str]:
+        """The next batch, none at the end. While one reads the next page, the others build what is left of the last."""
+        async with self._taking:
+            if not self._left:
+                self._left = await anext(pages, [])
+                self._progress = replace(self._progress, found=self._progress.found + len(self._left))
+            size = self._builder.batch(self._view.__view__.name, BATCH)
+            keys, self._left = self._left[:size], self._left[size:]
+            return keys
+
+
+async def _roots(datastore: Datastore, view: type[ViewModel], *, force: bool) -> AsyncGenerator[list[str], None]:
+    """The documents that a view's keys are the ids of, where it has a single root."""
     root = single_root(view)
-    if root is not None:
-        async for documents in pages(datastore, root.model.all().to_query(), PAGE, ()):
-            keys = [document.id for document in documents]
-            if not force:
-                async with datastore.snapshot() as snapshot:
-                    known = await snapshot.get([metadata_path(definition.name, key) for key in keys])
-                both = zip(keys, map(Metadata.from_document, known), strict=True)
-                keys = [key for key, metadata in both if not _is_current(view, metadata)]
-            if keys:
-                yield keys
-    mine = with_prefix(METADATA, definition.name)
-    async for page in metadata_pages(datastore, mine, PAGE):
-        stale = await _of_no_root(datastore, view, page) if force else [one.key for one in page if not _is_current(view, one)]
+    if root is None:
+        return
+    async for documents in pages(datastore, root.model.all().to_query(), PAGE, ()):
+        keys = [document.id for document in documents]
+        if not force:
+            async with datastore.snapshot() as snapshot:
+                known = await snapshot.get([metadata_path(view.__view__.name, key) for key in keys], BUILT)
+            keys = [key for key, metadata in zip(keys, known, strict=True) if not _is_current(view, metadata)]
+        if keys:
+            yield keys
+
+
+async def _stored(
+    datastore: Datastore, view: type[ViewModel], began: Timepoint, *, force: bool
+) -> AsyncGenerator[list[str], None]:
+    """What is stored, and the scan of the roots cannot have found: views of several roots, and views whose root is gone.
+
+    What was built since the rebuild began, by whomever, is as good as built by it.
+    """
+    name = view.__view__.name
+    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, name)), PAGE, BUILT):
+        stale = [_key(one) for one in documents if not _is_current(view, one) or (force and _built_at(one) < began)]
+        if force and stale:
+            stale = await _of_no_root(datastore, view, stale)
         if stale:
             yield stale
 
 
-async def _of_no_root(datastore: Datastore, view: type[ViewModel], page: Sequence[Metadata]) -> list[str]:
-    """What the scan of the root's documents cannot have found: views of several roots, and views whose root is gone."""
+async def _of_no_root(datastore: Datastore, view: type[ViewModel], keys: Sequence[str]) -> list[str]:
     root = single_root(view)
     if root is None:
-        return [metadata.key for metadata in page]
-    paths = {metadata.key: f"{root.model.__document__.collection}/{metadata.key}" for metadata in page}
+        return [*keys]
+    paths = {key: f"{root.model.__document__.collection}/{key}" for key in keys}
     async with datastore.snapshot() as snapshot:
-        there = {document.path for document in await snapshot.get(list(paths.values())) if document.exists}
+        there = {document.path for document in await snapshot.get(list(paths.values()), ()) if document.exists}
     return [key for key, path in paths.items() if path not in there]
 
 
-def _is_current(view: type[ViewModel], metadata: Metadata | None) -> bool:
-    return metadata is not None and metadata.definition == view.__view__.definition_hash
+def _is_current(view: type[ViewModel], metadata: Document) -> bool:
+    return metadata.data is not None and metadata.data["definition"] == view.__view__.definition_hash
+
+
+def _built_at(metadata: Document) -> Timepoint:
+    return cast("Timepoint", cast("Mapping[str, Any]", metadata.data)["builtAt"])
+
+
+def _key(metadata: Document) -> str:
+    return cast("str", cast("Mapping[str, Any]", metadata.data)["key"])

@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bff.datastore.firestore.datastore import FirestoreDatastore
+from bff.datastore.firestore.emulated import in_one_scan
 from bff.datastore.firestore.names import HEARTBEATS
 from bff.datastore.port import Delete, ExpectDocument, ExpectQuery, Merge, Precondition, Set, Target
 from bff.document import Document
 from bff.errors import Conflict, DocumentTooLarge, InvalidDocument, InvalidQuery
-from bff.query import PATH, Compare, Cursor, Direction, Op, Order, Query
+from bff.matching import run
+from bff.query import PATH, And, Compare, Cursor, Direction, Op, Order, Query
 from bff.testing.datastore_case import Follower
+from bff.types import Value
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +76,53 @@ async def test_first_reads_at_once_agree_on_one_timepoint(datastore: FirestoreDa
         assert snapshot.timepoint >= documents[0][0].update_time
     stop.set()
     await writing
+
+
+async def test_a_snapshot_does_not_wait_for_commits_to_other_documents(datastore: FirestoreDatastore) -> None:
+    await datastore.commit([Set("accounts/1", {"money": 1})])
+    commit = datastore._in_flight.sent(["accounts/2", "owners/1"])
+    async with asyncio.timeout(5), datastore.snapshot() as snapshot:
+        [document] = await snapshot.get(["accounts/1"])
+        assert document.data == {"money": 1}
+        later = asyncio.create_task(snapshot.query(Query("owners")))
+        await snapshot.get(["accounts/3"])
+        assert not later.done()  # it may find half of the commit, at the timepoint that the first read has set
+        datastore._in_flight.ended(commit)
+        assert await later == []
+
+
+@pytest.mark.parametrize("group", [False, True])
+async def test_many_values_are_asked_for_in_one_scan(datastore: FirestoreDatastore, group: bool) -> None:
+    names = ["", "a", "b", "bé", "c", "ca", "cb", "cc", "d", "e", "f", "g", "z"]
+    written = [Set(f"cities/{n}", {"name": name, "big": n % 2 == 0}) for n, name in enumerate(reversed(names))]
+    other: list[Value] = [None, 5, ["a"], b"b"]
+    await datastore.commit([*written, *(Set(f"cities/o{n}", {"name": value, "big": True}) for n, value in enumerate(other))])
+    wanted = Compare("name", Op.IN, ["f", "a", "b", "c", "cc", "z", "nowhere", "e", ""])
+    for where in (wanted, And((wanted, Compare("big", Op.EQ, True)))):
+        query = Query("cities", where, group=group)
+        assert in_one_scan(query) is not None
+        found = await find(datastore, query)
+        async with datastore.snapshot() as snapshot:
+            everything = await snapshot.query(Query("cities"))
+        assert found == run(query, everything)
+        assert len(found) == (8 if where is wanted else 5)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("cities", Compare("name", Op.IN, ["a", "b"])),
+        Query("cities", Compare("name", Op.IN, [*"abcdefgh", 5])),
+        Query("cities", Compare("name", Op.IN, [*"abcdefgh", "é"])),
+        Query("cities", Compare("name", Op.IN, [*"abcdefgh"]), limit=3),
+        Query("cities", Compare("name", Op.IN, [*"abcdefgh"]), order_by=(Order("size"),)),
+        Query("cities", Compare(PATH, Op.IN, [f"cities/{n}" for n in range(9)])),
+        Query("cities", Compare("name", Op.EQ, "a")),
+        Query("cities"),
+    ],
+)
+def test_other_queries_are_asked_as_they_are(query: Query) -> None:
+    assert in_one_scan(query) is None
 
 
 async def test_snapshots_beside_another_client_see_whole_commits(url: str, datastore: FirestoreDatastore) -> None:

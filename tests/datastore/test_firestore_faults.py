@@ -230,3 +230,22 @@ async def test_closing_while_the_server_is_frozen_takes_seconds(emulator: Firest
         began = time.monotonic()
     assert time.monotonic() - began < 12
     emulator.resume()
+
+
+async def test_reads_that_are_given_up_leave_no_thread_waiting(
+    datastore: FirestoreDatastore, emulator: FirestoreEmulator
+) -> None:
+    assert datastore._connection is not None
+    streams = datastore._connection._streams
+    threads = streams._threads
+    assert threads is not None
+    emulator.pause()
+    reading = [asyncio.create_task(get(datastore, "ships/a")) for _ in range(3)]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await reading[0]
+    for one in reading[1:]:
+        one.cancel()
+    await asyncio.wait(reading)
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(threads.shutdown)

@@ -67,15 +67,16 @@ class Committer:
         queries = [e for e in expectations if isinstance(e, ExpectQuery)]
         guarded = with_preconditions(writes, documents)
         request = await self._request(guarded, documents)
+        paths = [write.path for write in guarded]
         if not await self._connection.connected():
             raise unavailable(self._connection.address, "no connection; nothing was written")
         if not queries:
-            return await self._send(request, repeatable=is_repeatable(guarded))
+            return await self._send(request, paths, repeatable=is_repeatable(guarded))
         async with self._transactions:
             await self._begin(request, queries)
             try:
                 # Not repeatable: its transaction is over once it has been committed.
-                return await self._send(request, repeatable=False)
+                return await self._send(request, paths, repeatable=False)
             except (Conflict, DocumentTooLarge, InvalidDocument):
                 await self._roll_back(request.transaction)
                 raise
@@ -170,7 +171,7 @@ class Committer:
             level = logging.DEBUG if error.code() is grpc.StatusCode.INVALID_ARGUMENT else logging.WARNING
             logger.log(level, "a transaction was not rolled back: %s", describe(error))
 
-    async def _send(self, request: Message, *, repeatable: bool) -> Commit:
+    async def _send(self, request: Message, paths: Sequence[str], *, repeatable: bool) -> Commit:
         """Send it; once more where the answer is lost and repeating it is safe."""
         address, timeout = self._connection.address, self._connection.timeout
         lost: Exception | None = None
@@ -178,7 +179,7 @@ class Committer:
             async with asyncio.timeout(timeout):
                 for _ in range(2 if repeatable else 1):
                     try:
-                        return Commit(await self._exchange(request))
+                        return Commit(await self._exchange(request, paths))
                     except grpc.aio.AioRpcError as error:
                         failure = self._failure(error, lost)
                         if failure is not None:
@@ -193,8 +194,8 @@ class Committer:
             f"{address.url}: a commit was sent and its answer was lost ({reason}): it may have been made"
         ) from lost
 
-    async def _exchange(self, request: Message) -> Timepoint:
-        commit = self._in_flight.sent()
+    async def _exchange(self, request: Message, paths: Sequence[str]) -> Timepoint:
+        commit = self._in_flight.sent(paths)
         made: Timepoint | None = None
         try:
             response = await self._connection.commit(request, timeout=self._connection.timeout)

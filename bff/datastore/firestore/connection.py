@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
@@ -14,7 +15,8 @@ import google.auth.credentials
 import grpc
 import grpc.aio
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport, FirestoreGrpcTransport
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from bff.datastore.firestore.address import Address
 from bff.datastore.firestore.failures import TRANSIENT, read_failure, unavailable
@@ -26,6 +28,7 @@ from bff.datastore.firestore.protos import (
     RunAggregationQueryResponse,
     RunQueryResponse,
 )
+from bff.datastore.firestore.streams import Streams
 from bff.datastore.firestore.wire import Names
 from bff.errors import DatastoreUnavailable, SettingsError
 
@@ -58,10 +61,23 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A method that answers with many messages. Called, it is a call on asyncio; see ``Connection.read`` for long answers."""
+
+    method: str
+    parse: Callable[[bytes], Message]
+    metadata: Sequence[tuple[str, str]]
+    call: Callable[..., Any]
+
+    def __call__(self, request: Message, *, timeout: float | None = None) -> Any:
+        return self.call(request, timeout=timeout, metadata=self.metadata)
+
+
 class Connection:
     """A channel to a database, and the calls on it. Open it within the event loop that uses it, and close it there."""
 
-    def __init__(self, address: Address, channel: grpc.aio.Channel, timeout: float) -> None:
+    def __init__(self, address: Address, channel: grpc.aio.Channel, streams: Streams, timeout: float) -> None:
         self.address = address
         self.names = Names(address.resource)
         self.timeout = timeout
@@ -69,9 +85,10 @@ class Connection:
         if address.emulator is not None:
             self._metadata.append(("authorization", "Bearer owner"))  # the emulator's word for: security rules do not apply
         self._channel = channel
-        self.batch_get = self._call(channel.unary_stream, "BatchGetDocuments", BatchGetDocumentsResponse.FromString)
-        self.run_query = self._call(channel.unary_stream, "RunQuery", RunQueryResponse.FromString)
-        self.run_aggregation = self._call(channel.unary_stream, "RunAggregationQuery", RunAggregationQueryResponse.FromString)
+        self._streams = streams
+        self.batch_get = self._stream("BatchGetDocuments", BatchGetDocumentsResponse.FromString)
+        self.run_query = self._stream("RunQuery", RunQueryResponse.FromString)
+        self.run_aggregation = self._stream("RunAggregationQuery", RunAggregationQueryResponse.FromString)
         self.commit = self._call(channel.unary_unary, "Commit", CommitResponse.FromString)
         self.rollback = self._call(channel.unary_unary, "Rollback", bytes)
         self._listen = self._call(channel.stream_stream, "Listen", ListenResponse.FromString)
@@ -84,10 +101,11 @@ class Connection:
             channel = grpc.aio.insecure_channel(address.emulator, options=CHANNEL_OPTIONS)
         else:
             channel = FirestoreGrpcAsyncIOTransport.create_channel(credentials=credentials, options=CHANNEL_OPTIONS)
-        return cls(address, channel, timeout)
+        return cls(address, channel, Streams(partial(_open_to_read, address, credentials)), timeout)
 
     async def close(self) -> None:
         """Close the channel, and wait until gRPC has put away what was on it: later, the event loop may be gone."""
+        self._streams.close()
         await self._channel.close()
         if self._ending:
             await asyncio.wait(self._ending, timeout=CLOSE_SECONDS)
@@ -116,8 +134,8 @@ class Connection:
             return False
         return True
 
-    async def read(self, call: Callable[..., Any], request: Message, decode: Callable[[Message], T]) -> list[T]:
-        """Make a streaming read and decode each response, as it arrives; begin again where that may help.
+    async def read(self, stream: Stream, request: Message, decode: Callable[[Message], T]) -> list[T]:
+        """Make a streaming read and decode each response, as it arrives, in a thread; begin again where that may help.
 
         Raises what ``read_failure`` makes of the error, and DatastoreUnavailable where nothing comes for the timeout.
         """
@@ -126,7 +144,7 @@ class Connection:
             async with asyncio.timeout(self.timeout) as deadline:
                 for attempt in range(READ_ATTEMPTS):
                     try:
-                        return await self._read_once(call, request, decode, deadline)
+                        return await self._read_once(stream, request, decode, deadline)
                     except grpc.aio.AioRpcError as error:
                         if error.code() not in TRANSIENT or attempt == READ_ATTEMPTS - 1:
                             raise read_failure(self.address, error) from error
@@ -136,25 +154,34 @@ class Connection:
             raise unavailable(self.address, f"no answer within {self.timeout:g} s") from None
 
     async def _read_once(
-        self, call: Callable[..., Any], request: Message, decode: Callable[[Message], T], deadline: asyncio.Timeout
+        self, stream: Stream, request: Message, decode: Callable[[Message], T], deadline: asyncio.Timeout
     ) -> list[T]:
-        loop = asyncio.get_running_loop()
-        results: list[T] = []
-        moved = loop.time()
-        async for response in call(request, timeout=LONGEST_READ_SECONDS):
-            if response is None:  # what gRPC makes of a message that it cannot parse, apart from logging it
-                raise DatastoreUnavailable(f"{self.address.url} sent a message that cannot be read")
-            results.append(decode(response))
-            # Not for every one of thousands: it costs a third of what decoding one does.
-            if (now := loop.time()) - moved > self.timeout / 10:
-                deadline.reschedule(now + self.timeout)
-                moved = now
-        return results
+        def take(message: bytes) -> T:
+            return decode(stream.parse(message))
+
+        reading = self._streams.begin(stream.method, request, stream.metadata, LONGEST_READ_SECONDS, take)
+        try:
+            while not reading.result.done():
+                await asyncio.wait({reading.result}, timeout=self.timeout / 10)
+                if reading.moved:
+                    deadline.reschedule(reading.moved + self.timeout)
+            return reading.result.result()
+        except DecodeError:
+            raise DatastoreUnavailable(f"{self.address.url} sent a message that cannot be read") from None
+        finally:
+            reading.cancel()
+
+    def _stream(self, name: str, parse: Callable[[bytes], Message]) -> Stream:
+        call = self._channel.unary_stream(SERVICE + name, request_serializer=_serialize, response_deserializer=parse)
+        return Stream(SERVICE + name, parse, self._metadata_of(name), call)
 
     def _call(self, kind: Callable[..., Any], name: str, parse: Callable[[bytes], Message]) -> Callable[..., Any]:
         call = kind(SERVICE + name, request_serializer=_serialize, response_deserializer=parse)
+        return partial(call, metadata=self._metadata_of(name))
+
+    def _metadata_of(self, name: str) -> list[tuple[str, str]]:
         route = ("parent", self.names.root) if name in {"RunQuery", "RunAggregationQuery"} else ("database", self.names.database)
-        return partial(call, metadata=[*self._metadata, ("x-goog-request-params", urlencode([route]))])
+        return [*self._metadata, ("x-goog-request-params", urlencode([route]))]
 
 
 async def find_credentials(address: Address) -> Credentials | None:
@@ -171,6 +198,13 @@ async def find_credentials(address: Address) -> Credentials | None:
             "login`, set GOOGLE_APPLICATION_CREDENTIALS, or use an emulator: ?emulator=host:port"
         ) from error
     return credentials
+
+
+def _open_to_read(address: Address, credentials: Credentials | None, options: Sequence[tuple[str, int]]) -> Any:
+    options = (*CHANNEL_OPTIONS, *options)
+    if address.emulator is not None:
+        return grpc.insecure_channel(address.emulator, options=options)  # type: ignore[no-untyped-call]
+    return FirestoreGrpcTransport.create_channel(credentials=credentials, options=options)
 
 
 def _grpc_tasks() -> set[asyncio.Task[Any]]:

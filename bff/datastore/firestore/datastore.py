@@ -16,6 +16,7 @@ from bff.datastore.firestore.listener import FirestoreListening
 from bff.datastore.firestore.snapshot import FirestoreSnapshot
 from bff.datastore.port import Commit, Expectation, Listening, ResumePoint, Target, Write
 from bff.errors import DatastoreUnavailable
+from bff.together import together
 from bff.types import Timepoint
 
 __all__ = ["FirestoreDatastore"]
@@ -57,7 +58,8 @@ class FirestoreDatastore:
         self._connection = connection = await self._connect()
         self._committer = Committer(connection, self._in_flight)
         try:
-            await self.ping()
+            # Reads have a connection of their own. Commits should not have to wait for theirs, or not know whether there is one.
+            await together(self.ping(), connection.connected())
         except BaseException:
             await self._close()
             raise

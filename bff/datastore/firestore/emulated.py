@@ -10,12 +10,14 @@ import grpc
 import grpc.aio
 
 from bff.datastore.port import Changes, ResumePoint
+from bff.query import PATH, And, Compare, Op, Query, conjuncts
 from bff.types import Timepoint
 
-__all__ = ["DelayedClaims", "failed_on_a_listener"]
+__all__ = ["DelayedClaims", "failed_on_a_listener", "in_one_scan"]
 
 LAG_SECONDS = 0.04
 LAG: Timepoint = round(LAG_SECONDS * 1_000_000)
+MOST_SCANS = 8
 
 
 def failed_on_a_listener(error: grpc.aio.AioRpcError) -> bool:
@@ -28,6 +30,31 @@ def failed_on_a_listener(error: grpc.aio.AioRpcError) -> bool:
     return (code is grpc.StatusCode.CANCELLED and "call already cancelled" in details) or (
         code is grpc.StatusCode.UNKNOWN and not details
     )
+
+
+def in_one_scan(query: Query) -> Query | None:
+    """A query with the results of one that asks for many values of a field (``in``), and more; None where there is none.
+
+    The emulator reads the whole collection once for each of the values: 6 µs a document. Between the least and the greatest of
+    them it reads it once, and tells of some documents more: 40 µs each. From ``MOST_SCANS`` values on that is never slower, and
+    several times as fast where the values lie together, as those of neighbours do.
+    """
+    if query.limit is not None or query.order_by or query.start is not None or query.end is not None:
+        return None
+    for part in conjuncts(query.where):
+        if isinstance(part, Compare) and part.op is Op.IN and part.field != PATH:
+            break
+    else:
+        return None
+    values = part.operand
+    # Of plain texts nobody doubts the order.
+    if not isinstance(values, list) or len(values) < MOST_SCANS:
+        return None
+    texts = [value for value in values if isinstance(value, str) and value.isascii()]
+    if len(texts) != len(values):
+        return None
+    between = (Compare(part.field, Op.GE, min(texts)), Compare(part.field, Op.LE, max(texts)))
+    return replace(query, where=And((*(other for other in conjuncts(query.where) if other is not part), *between)))
 
 
 class DelayedClaims:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from bff.datastore.firestore.connection import Connection
-from bff.datastore.firestore.in_flight import InFlight
+from bff.datastore.firestore.connection import Connection, Stream
+from bff.datastore.firestore.emulated import in_one_scan
+from bff.datastore.firestore.in_flight import Concerns, InFlight, Watch
 from bff.datastore.firestore.protos import BatchGetDocumentsRequest, Message
 from bff.datastore.firestore.queries import COUNT, count_request, flipped, last_of, query_request, scans_keys_down
 from bff.datastore.firestore.wire import decode_document, quote, timepoint, timestamp
-from bff.document import Document
+from bff.document import Document, collection_of, document_id
 from bff.errors import InvalidQuery
+from bff.matching import run
 from bff.query import PATH, Query
 from bff.storable import check_path
 from bff.types import Timepoint
@@ -38,6 +40,8 @@ class FirestoreSnapshot:
         self._in_flight = in_flight
         self._timepoint: Timepoint | None = None
         self._first_read = asyncio.Lock()
+        # Only the emulator shows half a commit.
+        self._watch: Watch | None = None
 
     @property
     def timepoint(self) -> Timepoint:
@@ -54,7 +58,8 @@ class FirestoreSnapshot:
             request.documents.extend(map(names.full, wanted[start : start + BATCH]))
             if fields is not None:
                 request.mask.field_paths.extend(_field_paths(fields))
-            for document in await self._read(self._connection.batch_get, request, self._decode_get):
+            concerns = frozenset(wanted[start : start + BATCH]).__contains__
+            for document in await self._read(self._connection.batch_get, request, self._decode_get, concerns):
                 found[document.path] = document
         return [found[path] for path in paths]
 
@@ -68,15 +73,17 @@ class FirestoreSnapshot:
 
     async def count(self, query: Query) -> int:
         request = count_request(query, self._connection.names)
-        [count] = await self._read(self._connection.run_aggregation, request, _decode_count)
+        [count] = await self._read(self._connection.run_aggregation, request, _decode_count, _concerns(query))
         return count
 
     async def _query(self, query: Query, fields: Sequence[str] | None) -> list[Document]:
+        if fields is None and self._connection.address.emulator is not None and (wider := in_one_scan(query)) is not None:
+            return run(query, await self._query(wider, None))
         request = query_request(query, self._connection.names)
         if fields is not None:
             for path in _field_paths(fields):
                 request.structured_query.select.fields.add().field_path = path
-        return await self._read(self._connection.run_query, request, self._decode_query)
+        return await self._read(self._connection.run_query, request, self._decode_query, _concerns(query))
 
     async def _query_upwards(self, query: Query, fields: Sequence[str] | None) -> list[Document]:
         """What Firestore does not do: read every path upwards, and then only the documents at the end of them."""
@@ -85,28 +92,37 @@ class FirestoreSnapshot:
         paths = [document.path for document in await self._query(flipped(query), ())]
         return await self.get(last_of(paths, query), fields)
 
-    async def _read(self, call: Callable[..., Any], request: Message, decode: Callable[[Message], T | None]) -> list[T]:
+    async def _read(self, stream: Stream, request: Message, decode: Callable[[Message], T | None], concerns: Concerns) -> list[T]:
         if self._timepoint is None:
             # Of several first reads at once, one decides the timepoint and the others wait for it.
             async with self._first_read:
                 if self._timepoint is None:
-                    found = await self._read_newest(call, request, decode)
-                    if not await self._doubtful([one for one in found if isinstance(one, Document)]):
+                    found = await self._read_newest(stream, request, decode)
+                    if not await self._doubtful([one for one in found if isinstance(one, Document)], concerns):
                         return found
+        if self._watch is not None:
+            await self._watch.settle(concerns)
         request.read_time.CopyFrom(timestamp(self.timepoint))
-        return [one for one in await self._connection.read(call, request, decode) if one is not None]
+        return [one for one in await self._connection.read(stream, request, decode) if one is not None]
 
-    async def _doubtful(self, found: Sequence[Document]) -> bool:
+    async def _doubtful(self, found: Sequence[Document], concerns: Concerns) -> bool:
         """Whether what was read as the newest state is to be read again at its timepoint: so it may be on the emulator."""
-        if self._connection.address.emulator is None:
+        if self._watch is None:
             return False
-        return await self._in_flight.settle(self.timepoint, (document.update_time for document in found))
+        settled = await self._watch.settle(concerns)
+        return await self._in_flight.others(self.timepoint, (document.update_time for document in found)) or settled
 
-    async def _read_newest(self, call: Callable[..., Any], request: Message, decode: Callable[[Message], T | None]) -> list[T]:
+    async def _read_newest(self, stream: Stream, request: Message, decode: Callable[[Message], T | None]) -> list[T]:
         def decode_timed(response: Message) -> tuple[Timepoint, T | None]:
             return timepoint(response.read_time), decode(response)
 
-        found = await self._connection.read(call, request, decode_timed)
+        if self._connection.address.emulator is not None:
+            self._watch = self._in_flight.watch()
+        try:
+            found = await self._connection.read(stream, request, decode_timed)
+        finally:
+            if self._watch is not None:
+                self._watch.close()
         # Read times may rise in the course of a response; what came before is guaranteed not to have changed until then.
         self._timepoint = max(moment for moment, _ in found)
         return [one for _, one in found if one is not None]
@@ -119,6 +135,13 @@ class FirestoreSnapshot:
 
     def _decode_query(self, response: Message) -> Document | None:
         return decode_document(response.document, self._connection.names) if response.HasField("document") else None
+
+
+def _concerns(query: Query) -> Concerns:
+    """Of a query: whatever is in what it asks of."""
+    if query.group:
+        return lambda path: document_id(collection_of(path)) == query.collection
+    return lambda path: collection_of(path) == query.collection
 
 
 def _field_paths(fields: Sequence[str]) -> list[str]:
