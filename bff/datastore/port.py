@@ -140,6 +140,8 @@ class Reader(Protocol):
 
     ``fields`` is a mask: of a document only these top-level fields are read, as far as it has them, and neither sent nor decoded
     are the others. With ``()`` a document that exists has ``data={}``: it is there, and ``update_time`` says since when.
+
+    One whose reads are made one after the other, whoever asks for several at once, may say so by an attribute ``serial = True``.
     """
 
     async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:

@@ -165,7 +165,8 @@ async def transaction(
                 result = await work(session)
             changes = session.changes()
             try:
-                return Done(result, await session.commit(), changes)
+                # All that changed is handed over by now.
+                return Done(result, await session.unit.commit(), changes)
             except Conflict:
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise

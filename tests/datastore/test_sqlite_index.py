@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +13,21 @@ from hypothesis import strategies as st
 from bff.datastore.port import Delete, Merge, Set
 from bff.datastore.sqlite import querying
 from bff.datastore.sqlite.datastore import SQLiteDatastore
+from bff.datastore.sqlite.keys import MAX_KEY_BYTES, element_key, is_cut, whole_key
 from bff.document import Document
 from bff.errors import DocumentTooLarge, InvalidQuery
 from bff.matching import run
+from bff.order_key import order_key
 from bff.query import PATH, And, Compare, Cursor, Direction, Op, Or, Order, Query
 from bff.testing.datastore_case import data_of, query
 from bff.testing.datastore_samples import values
+from bff.types import GeoPoint
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_long_values_are_told_apart_beyond_what_the_index_holds() -> None:
-    texts = ["x" * 1495 + end for end in ("", "c", "a", "b" * 10, "b" * 9 + "c", "b" * 9)]
+    texts: list[Any] = ["x" * (MAX_KEY_BYTES - 5) + end for end in ("", "c", "a", "b" * 10, "b" * 9 + "c", "b" * 9)]
     stored = [Document(f"long/{index}", {"v": text, "t": [text], "n": 1}) for index, text in enumerate(texts)]
     asks = [Query("long", order_by=(Order("v", direction),), limit=4) for direction in Direction]
     asks += [Query("long", order_by=(Order("n"), Order("v", direction)), limit=4) for direction in Direction]
@@ -140,3 +145,101 @@ async def test_alternatives_have_the_same_results_whether_they_are_few_or_many(m
             for asked in asks:
                 expected = [found.path for found in run(asked, [*stored, *nested])]
                 assert [found.path for found in await query(datastore, asked)] == expected
+
+
+MAPS: list[Any] = [
+    {"x": 1},
+    {"x": 1.0, "y": "a"},
+    {"y": "a", "x": 1},
+    {"x": {"z": -0.0}},
+    {"$time": 1},
+    {"x": float("nan")},
+]
+
+
+async def test_arrays_that_hold_maps_are_found_by_them_and_told_apart_beyond_what_the_index_holds() -> None:
+    """Of a map in an array the index has a hash, and of the array nothing that comes after the first of them."""
+    lists: list[Any] = (
+        [[one] for one in MAPS] + [[MAPS[0], one] for one in MAPS] + [[], ["a"], ["a", MAPS[0]], ["b"], [1, "x" * 300]]
+    )
+    stored = [Document(f"a/{n:02}", {"v": one, "m": {"b": one, "n": n}}) for n, one in enumerate(lists)]
+    stored += [Document("a/none", {"v": "text"}), Document("a/map", {"v": {"x": 1}, "m": {"b": 1}})]
+    every = (Op.EQ, Op.NE, Op.LT, Op.LE, Op.GT, Op.GE)
+    asks = [Query("a", Compare("v", op, one)) for op in every for one in lists]
+    asks += [Query("a", Compare("m", op, {"b": one, "n": n})) for op in (Op.EQ, Op.LT) for n, one in enumerate(lists)]
+    asks += [
+        Query("a", Compare("v", op, lists[start : start + 3])) for op in (Op.IN, Op.NOT_IN) for start in range(len(lists) - 3)
+    ]
+    asks += [Query("a", Compare("v", Op.ARRAY_CONTAINS, one)) for one in [*MAPS, {"x": 2**80}, {"x": True}, {"x": {"z": 0}}]]
+    asks += [
+        Query("a", Compare("v", Op.ARRAY_CONTAINS_ANY, MAPS[:3])),
+        Query("a", Compare("m.b", Op.ARRAY_CONTAINS_ANY, MAPS[3:])),
+    ]
+    asks += [
+        Query("a", None, (Order(field, direction),), limit) for field in "vm" for direction in Direction for limit in (None, 4)
+    ]
+    asks += [Query("a", None, (Order("v"),), start=Cursor((one,), inclusive=True)) for one in lists]
+    async with SQLiteDatastore() as datastore:
+        await datastore.commit([Set(document.path, document.data or {}) for document in stored])
+        for asked in asks:
+            expected = [found.path for found in run(asked, stored)]
+            assert [found.path for found in await query(datastore, asked)] == expected, asked
+            async with datastore.snapshot() as snapshot:
+                assert await snapshot.count(asked) == len(expected), asked
+
+
+nested = st.recursive(values(), lambda inner: st.dictionaries(st.sampled_from("xy"), inner, max_size=2), max_leaves=4)
+some_values = st.one_of(nested, st.lists(st.one_of(values().filter(lambda one: not isinstance(one, list)), nested), max_size=2))
+
+
+@settings(max_examples=300, deadline=None)
+@given(some_values, some_values)
+@example([{"x": 1}, 2], [{"x": 1.0}, 3])
+@example({"x": [{"y": 1}], "y": 2}, {"x": [{"y": 1}], "y": 3})
+@example("x" * (MAX_KEY_BYTES + 9), "x" * MAX_KEY_BYTES)
+@example({"x": GeoPoint(0.0, -0.0)}, {"x": GeoPoint(-0.0, 0.0)})
+@example({"x": 2**60}, {"x": float(2**60)})
+@example({"x": {"$map": 1}}, {"x": {"$map": True}})
+def test_keys_are_in_the_order_of_values_and_tell_those_apart_that_are_not_cut(one: Any, other: Any) -> None:
+    order, keys = [order_key(one), order_key(other)], [whole_key(one), whole_key(other)]
+    if order[0] == order[1]:
+        assert keys[0] == keys[1]
+    if keys[0] != keys[1]:
+        assert (keys[0] < keys[1]) is (order[0] < order[1])
+    elif order[0] != order[1]:
+        assert is_cut(keys[0])
+    if isinstance(one, dict) and isinstance(other, dict):
+        assert (element_key(one) == element_key(other)) is (order[0] == order[1])
+
+
+async def test_a_changed_element_of_an_array_is_one_entry_and_not_the_array() -> None:
+    data: dict[str, Any] = {"people": [{"name": f"P{n}", "age": n} for n in range(25)]}
+    async with SQLiteDatastore() as datastore:
+        await datastore.commit([Set("a/b", data)])
+        connection = datastore._connection
+        assert connection is not None
+        before = connection.total_changes
+        await datastore.commit([Set("a/b", {"people": [*data["people"][:24], {"name": "other", "age": 1}]})])
+        assert connection.total_changes - before == 4  # the clock, the document, an entry that goes and one that comes
+
+
+async def test_a_file_with_an_index_of_the_form_before_is_indexed_anew(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    documents: dict[str, Any] = {f"a/{n}": {"v": [{"x": n}], "t": "y" * n} for n in range(0, 1200, 7)} | {
+        "a/1/b/2": {"v": [{"x": 9}]}
+    }
+    async with SQLiteDatastore(path) as datastore:
+        await datastore.commit([Set(path, data) for path, data in documents.items()])
+        whole = await entries(datastore)
+    old = sqlite3.connect(path)
+    old.execute("DELETE FROM entries WHERE kind = 1")
+    old.execute("UPDATE entries SET key = key || x'00' WHERE field > 0")
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+    async with SQLiteDatastore(path) as datastore:
+        assert await entries(datastore) == whole
+        found = await query(datastore, Query("b", Compare("v", Op.ARRAY_CONTAINS, {"x": 9}), group=True))
+        assert [document.path for document in found] == ["a/1/b/2"]
+    async with SQLiteDatastore(path) as datastore:
+        assert await entries(datastore) == whole

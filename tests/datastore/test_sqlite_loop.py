@@ -12,8 +12,7 @@ import pytest
 from bff.datastore.port import Delete, Set
 from bff.datastore.sqlite import readers as sqlite_readers
 from bff.datastore.sqlite.datastore import SQLiteDatastore
-from bff.datastore.sqlite.pace import UNHURRIED, Pace
-from bff.datastore.sqlite.readers import HERE_DOCUMENTS
+from bff.datastore.sqlite.pace import HERE_DOCUMENTS, MOST_HERE, UNHURRIED, Pace
 from bff.errors import DatastoreUnavailable
 from bff.query import Compare, Op, Order, Query
 from bff.testing.datastore_case import PATIENCE, data_of, get
@@ -73,7 +72,7 @@ async def test_what_is_handed_over_to_a_thread_is_answered_as_it_would_have_been
 
 
 async def test_many_documents_are_read_in_a_thread_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [f"a/{n}" for n in range(HERE_DOCUMENTS + 1)]
+    paths = [f"a/{n}" for n in range(MOST_HERE + 1)]
     async with SQLiteDatastore() as datastore, datastore.snapshot() as snapshot:
         await snapshot.get(paths[:1])
 
@@ -82,6 +81,30 @@ async def test_many_documents_are_read_in_a_thread_from_the_start(monkeypatch: p
 
         monkeypatch.setattr(snapshot, "_read_here", never)
         assert len(await snapshot.get(paths)) == len(paths)
+
+
+async def test_some_hundred_documents_are_read_on_the_loop_in_parts_between_which_others_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sqlite_readers, "HERE_SECONDS", 1.0)
+    paths = [f"a/{n}" for n in range(3 * HERE_DOCUMENTS + 1)]
+    async with SQLiteDatastore() as datastore:
+        await datastore.commit([Set(path, {"n": n}) for n, path in enumerate(paths)])
+        await data_of(datastore, paths[0])
+        async with datastore.snapshot() as snapshot:
+            parts: list[int] = []
+            spent, readers = snapshot._readers.has_spent, snapshot._readers
+
+            def has_spent(seconds: float) -> None:
+                parts.append(1)
+                spent(seconds + 1.0)  # so that the loop has its turn before the next
+
+            monkeypatch.setattr(readers, "has_spent", has_spent)
+            reading = asyncio.ensure_future(snapshot.get(paths))
+            await asyncio.sleep(0)
+            assert len(parts) == 1
+            assert [document.data for document in await reading] == [{"n": n} for n in range(len(paths))]
+            assert len(parts) == 4
 
 
 async def test_one_that_reads_on_and_on_does_not_keep_the_others_from_running() -> None:

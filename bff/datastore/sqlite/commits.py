@@ -59,6 +59,11 @@ class Commits:
         self._idle.set()
         self._closed = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether a commit waits for the writer, or is with it."""
+        return not self._idle.is_set()
+
     async def commit(self, request: CommitRequest) -> Commit:
         """Returns, or raises, when the writer has decided; also to a caller that is cancelled in the meantime."""
         async with self._places:

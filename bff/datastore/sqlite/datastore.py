@@ -17,6 +17,7 @@ from bff.datastore.sqlite.names import Names
 from bff.datastore.sqlite.readers import Readers, SQLiteSnapshot
 from bff.datastore.sqlite.schema import open_database
 from bff.datastore.sqlite.url import path_of_url
+from bff.datastore.sqlite.wakes import Wakes
 from bff.datastore.sqlite.watch import Watch
 from bff.datastore.sqlite.workers import Workers
 from bff.datastore.sqlite.writing import CommitRequest, Writer
@@ -45,6 +46,7 @@ class SQLiteDatastore:
         self._connection: sqlite3.Connection | None = None
         self._readers: Readers | None = None
         self._commits: Commits | None = None
+        self._wakes = Wakes(self._wake, lambda: self._commits is not None and self._commits.busy)
         self._listeners: set[SQLiteListening] = set()
         self._watching: asyncio.Task[None] | None = None
 
@@ -74,7 +76,7 @@ class SQLiteDatastore:
         names = Names()
         self._connection = connection
         self._readers = Readers(path, names)
-        self._commits = Commits(self._writing, Writer(connection, path, names), self._wake)
+        self._commits = Commits(self._writing, Writer(connection, path, names), self._wakes.committed)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -95,6 +97,7 @@ class SQLiteDatastore:
                 await self._release()
 
     async def _release(self) -> None:
+        self._wakes.close()
         if self._writing is not None:
             await self._writing.close()
         if self._directory is not None:

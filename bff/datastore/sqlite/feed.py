@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bff.datastore.port import Target
-from bff.datastore.sqlite.names import Names, group_scope
+from bff.datastore.sqlite.names import PATH_FIELD, Names, group_scope
 from bff.datastore.sqlite.pace import UNHURRIED, Pace
 from bff.datastore.sqlite.reading import path_of, read_clock
-from bff.datastore.sqlite.schema import PATH_FIELD
 from bff.document import Document
 from bff.errors import InvalidQuery
 from bff.types import Timepoint

@@ -7,22 +7,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bff.datastore.sqlite.names import Names, group_scope
-from bff.datastore.sqlite.schema import PATH_FIELD
+from bff.datastore.sqlite.keys import array_key, element_text, hashed, map_key, whole_key
+from bff.datastore.sqlite.names import PATH_FIELD, Names, group_scope
 from bff.document import collection_of, document_id
 from bff.errors import DocumentTooLarge
-from bff.order_key import array_key, map_key, order_key
 from bff.query import PATH
 from bff.types import Value
-from bff.values import dump_document
 
-__all__ = ["ELEMENT", "MAX_KEY_BYTES", "WHOLE", "Difference", "clip", "difference", "scopes_of", "update_entries"]
+__all__ = ["ELEMENT", "WHOLE", "Difference", "Indexed", "difference", "scopes_of", "update_entries"]
 
 WHOLE = 0
 ELEMENT = 1
-MAX_KEY_BYTES = 1500
-"""Longer keys are cut off; whoever reads them compares the values themselves where the cut could decide."""
-
 MAX_ENTRIES = 40_000
 
 Entry: TypeAlias = tuple[str, int, bytes]
@@ -32,10 +27,6 @@ PATH_ENTRY: Entry = (PATH, WHOLE, b"")
 
 DELETE = "DELETE FROM entries WHERE scope = ? AND field = ? AND kind = ? AND key = ? AND path = ?"
 INSERT = "INSERT INTO entries (scope, field, kind, key, path, document) VALUES (?, ?, ?, ?, ?, ?)"
-
-
-def clip(key: bytes) -> bytes:
-    return key[:MAX_KEY_BYTES]
 
 
 def scopes_of(path: str) -> list[str]:
@@ -59,11 +50,10 @@ def difference(
 
     Raises DocumentTooLarge where the new one has too many.
     """
-    keys: dict[bytes, bytes] = {}
-    before, after = _entries_of(old or {}, changed, keys), _entries_of(new or {}, changed, keys)
+    before, after = _entries_of(old or {}, changed), _entries_of(new or {}, changed)
     if new is not None:
         _check_number(path, new, changed, after)
-    gone, come = before - after, after - before
+    gone, come = _hashed(before - after), _hashed(after - before)
     if new is None:
         gone.add(PATH_ENTRY)
     elif old is None:
@@ -75,7 +65,7 @@ def _check_number(path: str, data: Mapping[str, Value], changed: Collection[str]
     kept = [name for name in data if name not in changed]
     if len(after) + sum(_most_entries(data[name]) for name in kept) <= MAX_ENTRIES:
         return
-    number = len(after) + len(_entries_of(data, kept, {}))
+    number = len(after) + len(_entries_of(data, kept))
     if number > MAX_ENTRIES:
         raise DocumentTooLarge(f"{path}: {number:,} index entries are over the limit of {MAX_ENTRIES:,}")
 
@@ -87,63 +77,68 @@ def _most_entries(value: Value) -> int:
     return 1 + len(value) if isinstance(value, list | tuple) else 1
 
 
-def _entries_of(data: Mapping[str, Value], fields: Iterable[str], keys: dict[bytes, bytes]) -> set[Entry]:
-    """The entries of these fields. A name with a dot in it has no field path that reaches it, and so no entries.
+def _entries_of(data: Mapping[str, Value], fields: Iterable[str]) -> set[Entry]:
+    """The entries of these fields, those of elements with their texts (``element_text``) in place of keys.
 
-    ``keys`` are those of items of arrays, by their texts: what is in both states of a document is looked at once.
+    A name with a dot in it has no field path that reaches it, and so no entries.
     """
     entries: set[Entry] = set()
     for name in fields:
         if name in data and "." not in name:
-            _add_entries(entries, name, data[name], keys)
+            _add_entries(entries, name, data[name])
     return entries
 
 
-def _add_entries(entries: set[Entry], field: str, value: Value, keys: dict[bytes, bytes]) -> bytes:
-    """Add the entries of a value and of what it holds; its order key, which is made of theirs."""
+def _add_entries(entries: set[Entry], field: str, value: Value) -> bytes:
+    """Add the entries of a value and of what it holds; its key, which is made of theirs."""
     if isinstance(value, Mapping):
-        parts: list[bytes] = []
+        inner = []
         for name in sorted(value):
-            inner = value[name]
-            parts.append(order_key(name))
-            parts.append(order_key(inner) if "." in name else _add_entries(entries, f"{field}.{name}", inner, keys))
-        key = map_key(parts)
+            is_reached = "." not in name
+            inner.append((name, _add_entries(entries, f"{field}.{name}", value[name]) if is_reached else whole_key(value[name])))
+        key = map_key(inner)
     elif isinstance(value, list | tuple):
-        items = [_item_key(item, keys) for item in value]
-        entries.update([(field, ELEMENT, item[:MAX_KEY_BYTES]) for item in items])
-        key = array_key(items)
+        entries.update([(field, ELEMENT, element_text(item)) for item in value])
+        key = array_key(value)
     else:
-        key = order_key(value)
-    entries.add((field, WHOLE, key[:MAX_KEY_BYTES]))
+        key = whole_key(value)
+    entries.add((field, WHOLE, key))
     return key
 
 
-def _item_key(item: Value, keys: dict[bytes, bytes]) -> bytes:
-    if type(item) is not dict:
-        return order_key(item)
-    text = dump_document(item)
-    key = keys.get(text)
-    if key is None:
-        key = keys[text] = order_key(item)
-    return key
+def _hashed(entries: set[Entry]) -> set[Entry]:
+    """The same with keys: what is in both states of a document need not be hashed."""
+    return {(field, kind, hashed(key)) if kind == ELEMENT else (field, kind, key) for field, kind, key in entries}
 
 
-def update_entries(
-    connection: sqlite3.Connection, names: Names, path: str, key: bytes, document: int, difference: Difference
-) -> None:
-    """Make the difference to the entries of a document. ``key`` is its path as an order key."""
-    for name in scopes_of(path):
-        scope = names.scope(connection, name)
-        if difference.gone:
-            connection.executemany(DELETE, [(scope, *entry, key) for entry in _in_key_order(connection, names, difference.gone)])
-        if difference.come:
-            connection.executemany(
-                INSERT, [(scope, *entry, key, document) for entry in _in_key_order(connection, names, difference.come)]
-            )
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A document whose entries change. ``key`` is its path as an order key, ``id`` the number that it has in the file."""
+
+    path: str
+    key: bytes
+    id: int
+    difference: Difference
 
 
-def _in_key_order(connection: sqlite3.Connection, names: Names, entries: set[Entry]) -> list[tuple[int, int, bytes]]:
-    """With the ids of the fields; in key order, so that neighbours on a page are written together."""
-    return sorted(
-        (PATH_FIELD if field == PATH else names.field(connection, field), kind, value) for field, kind, value in entries
-    )
+def update_entries(connection: sqlite3.Connection, names: Names, documents: Iterable[Indexed]) -> None:
+    """Make the differences to the entries of documents, all in key order, so that neighbours on a page are written together."""
+    gone: list[tuple[int, int, int, bytes, bytes]] = []
+    come: list[tuple[int, int, int, bytes, bytes, int]] = []
+    for one in documents:
+        for name in scopes_of(one.path):
+            scope, path = names.scope(connection, name), one.key
+            for field, kind, key in one.difference.gone:
+                gone.append((scope, _field(connection, names, field), kind, key, path))
+            for field, kind, key in one.difference.come:
+                come.append((scope, _field(connection, names, field), kind, key, path, one.id))
+    if gone:
+        gone.sort()
+        connection.executemany(DELETE, gone)
+    if come:
+        come.sort()
+        connection.executemany(INSERT, come)
+
+
+def _field(connection: sqlite3.Connection, names: Names, name: str) -> int:
+    return PATH_FIELD if name == PATH else names.field(connection, name)

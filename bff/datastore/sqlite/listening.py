@@ -76,6 +76,9 @@ class SQLiteListening:
     async def __anext__(self) -> Changes:
         # Nothing of the state moves before the batch is returned: a cancelled call loses nothing.
         self._following = self._whole  # whoever comes back has done with what it was given
+        if self._whole and not self._news.is_set() and self._told == self._position.until:
+            # Whatever was committed since the last look, here or by another process, wakes it: there is nothing to look for.
+            await self._wait(owed=False)
         while not self._closed:
             self._news.clear()
             try:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["Names", "group_scope"]
+__all__ = ["PATH_FIELD", "Names", "group_scope"]
+
+PATH_FIELD = 0
+"""Stands for the path itself, which is no field."""
 
 MAX_CACHED = 50_000
 

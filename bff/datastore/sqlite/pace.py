@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from time import perf_counter
 
-__all__ = ["HERE_SECONDS", "STEPS", "UNHURRIED", "Pace", "TooLong"]
+__all__ = ["HERE_DOCUMENTS", "HERE_SECONDS", "MOST_HERE", "STEPS", "UNHURRIED", "Pace", "TooLong"]
 
 HERE_SECONDS = 0.002
 """For how long a read may hold the event loop. Over that it is begun anew in a thread."""
+
+HERE_DOCUMENTS = 128
+"""So many documents are read on the event loop at a time, others come between."""
+
+MOST_HERE = 1024
+"""More documents than this are read in a thread from the start."""
 
 STEPS = 500
 """SQLite looks at the clock so often, in instructions of its virtual machine: about every ten microseconds."""

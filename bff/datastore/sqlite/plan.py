@@ -7,12 +7,13 @@ source is the one that stands in the order asked for, so that a limit ends the r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import cast
 
-from bff.datastore.sqlite.index import ELEMENT, MAX_KEY_BYTES, WHOLE, clip
+from bff.datastore.sqlite.index import ELEMENT, WHOLE
+from bff.datastore.sqlite.keys import MAX_KEY_BYTES, element_key, is_cut, whole_key
 from bff.errors import InvalidQuery
 from bff.matching import operand_key
 from bff.order_key import order_key
@@ -29,7 +30,7 @@ BOOLEANS = (order_key(False)[:1], order_key(True)[:1])
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A range of the entries of one field. For ``PATH`` the bounds are of paths, otherwise of clipped keys."""
+    """A range of the entries of one field. For ``PATH`` the bounds are of paths, otherwise of ``bff.datastore.sqlite.keys``."""
 
     field: str
     kind: int = WHOLE
@@ -44,14 +45,14 @@ class Source:
         return self.field != PATH and self.low is not None and self.low == self.high and self.include_low and self.include_high
 
     def above(self, low: bytes, include: bool) -> Source:
-        """Narrowed from below. A clipped bound is included: what was cut off decides, and the document has it."""
-        low, include = (low, include) if self.field == PATH or len(low) < MAX_KEY_BYTES else (clip(low), True)
+        """Narrowed from below. A bound that is cut is included: what was cut off decides, and the document has it."""
+        include = include or (self.field != PATH and is_cut(low))
         if self.low is not None and (self.low, not self.include_low) >= (low, not include):
             return self
         return replace(self, low=low, include_low=include)
 
     def below(self, high: bytes, include: bool) -> Source:
-        high, include = (high, include) if self.field == PATH or len(high) < MAX_KEY_BYTES else (clip(high), True)
+        include = include or (self.field != PATH and is_cut(high))
         if self.high is not None and (self.high, self.include_high) <= (high, include):
             return self
         return replace(self, high=high, include_high=include)
@@ -66,7 +67,7 @@ class Conjunction:
 
     ``points`` are ranges of one key, which stand in the order of paths; ``ranges`` are the others. ``by`` is the first order
     that the points leave open, and ``ordered`` the range that stands in that order (None: any point does). ``exact`` says
-    that the source's own order (its direction, then paths in the same) is the whole order, as long as no key was clipped.
+    that the source's own order (its direction, then paths in the same) is the whole order, as long as no key was cut.
     ``told_by_entries`` says that whatever has an entry in the one range there is (if any) and one in every point is a result.
     """
 
@@ -124,15 +125,17 @@ def plans(query: Query, orders: tuple[Order, ...]) -> list[Conjunction]:
 def is_alike(query: Query, orders: tuple[Order, ...]) -> bool:
     """Whether the conjunctions are equalities of one field, in the order of paths: what is planned for one is for all."""
     where = query.where
-    return isinstance(where, Compare) and where.op in {Op.IN, Op.ARRAY_CONTAINS_ANY} and where.field != PATH and len(orders) == 1
+    if not isinstance(where, Compare) or where.field == PATH or len(orders) != 1:
+        return False
+    if where.op is Op.IN:
+        return not any(isinstance(value, Mapping | list | tuple) for value in cast("list[Value]", where.operand))
+    return where.op is Op.ARRAY_CONTAINS_ANY
 
 
 def with_point(planned: Conjunction, compare: Compare) -> Conjunction:
     """The same with another key for its only point."""
-    key = order_key(compare.operand)
-    kind = planned.points[0].kind
-    point = Source(compare.field, kind, clip(key), clip(key))
-    told_by_entries = len(key) < MAX_KEY_BYTES
+    point = _point(compare)
+    told_by_entries = not _is_cut(compare, point.low or b"")
     return Conjunction((point,), (), planned.paths, planned.by, None, planned.exact, told_by_entries)
 
 
@@ -146,10 +149,10 @@ def plan(query: Query, conjunction: tuple[Compare, ...], orders: tuple[Order, ..
         if compare.field == PATH:
             paths = _narrow_paths(paths, compare)
         elif compare.op is Op.EQ or compare.op is Op.ARRAY_CONTAINS:
-            key = order_key(compare.operand)
+            points.append(_point(compare))
             if compare.op is Op.EQ:
-                fixed[compare.field] = key
-            points.append(Source(compare.field, WHOLE if compare.op is Op.EQ else ELEMENT, clip(key), clip(key)))
+                fixed[compare.field] = order_key(compare.operand)
+                points += _within(compare.field, compare.operand)
         else:
             narrowed = _narrow(ranges.get(compare.field, Source(compare.field)), compare)
             if narrowed is None:
@@ -172,6 +175,32 @@ def plan(query: Query, conjunction: tuple[Compare, ...], orders: tuple[Order, ..
     return Conjunction(tuple(points), free, paths, by, ordered, exact, told_by_entries)
 
 
+def _point(compare: Compare) -> Source:
+    """The entries of what an equality holds for, or ``array-contains``."""
+    is_whole = compare.op is Op.EQ
+    key = whole_key(compare.operand) if is_whole else element_key(compare.operand)
+    return Source(compare.field, WHOLE if is_whole else ELEMENT, key, key)
+
+
+def _within(field: str, value: Value) -> Iterator[Source]:
+    """What a value that is equal has entries of besides: the first map in each of its arrays, which is in no key of theirs."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if "." not in name:
+                yield from _within(f"{field}.{name}", inner)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            if isinstance(item, Mapping):
+                key = element_key(item)
+                yield Source(field, ELEMENT, key, key)
+                return
+
+
+def _is_cut(compare: Compare, key: bytes) -> bool:
+    """Whether a key of this comparison may be that of values for which it does not hold."""
+    return len(key) >= MAX_KEY_BYTES if compare.op in {Op.ARRAY_CONTAINS, Op.ARRAY_CONTAINS_ANY} else is_cut(key)
+
+
 def _told_by_entries(compare: Compare, fixed: Collection[str]) -> bool:
     """Whether the entries of a comparison's source are exactly those of the documents that it holds for."""
     if compare.field == PATH:
@@ -179,10 +208,11 @@ def _told_by_entries(compare: Compare, fixed: Collection[str]) -> bool:
     if compare.op not in {Op.EQ, Op.ARRAY_CONTAINS} and compare.field in fixed:
         return False  # its range is left out
     operands = cast("list[Value]", compare.operand) if compare.op is Op.NOT_IN else [compare.operand]
-    keys = [order_key(operand) for operand in operands]
+    key_of = element_key if compare.op is Op.ARRAY_CONTAINS else whole_key
+    keys = [key_of(operand) for operand in operands]
     if compare.op is Op.ARRAY_CONTAINS and keys[0] in {NULL, NAN}:
         return False  # nothing is said to contain them
-    return all(len(key) < MAX_KEY_BYTES for key in keys)
+    return not any(_is_cut(compare, key) for key in keys)
 
 
 def _narrow_paths(paths: Source, compare: Compare) -> Source:
@@ -202,16 +232,16 @@ def _bounded(source: Source, op: Op, key: bytes) -> Source:
 
 def _narrow(source: Source, compare: Compare) -> Source | None:
     if compare.op in RANGES:
-        key = order_key(compare.operand)
+        key = whole_key(compare.operand)
         if key == NAN:
             return None
         low, high = BOOLEANS if key[:1] in BOOLEANS else (key[:1], key[:1])
         return _bounded(source.above(low, True).below(bytes([high[0] + 1]), False), compare.op, key)
     values = cast("list[Value]", compare.operand) if compare.op is Op.NOT_IN else [compare.operand]
-    keys = [order_key(value) for value in values]
+    keys = [whole_key(value) for value in values]
     if compare.op is Op.NOT_IN and NULL in keys:
         return None
-    refused = tuple(key for key in keys if len(key) < MAX_KEY_BYTES and not (compare.op is Op.NOT_IN and key == NAN))
+    refused = tuple(key for key in keys if not is_cut(key) and not (compare.op is Op.NOT_IN and key == NAN))
     return replace(source.above(NULL, False), without=source.without + refused)
 
 
@@ -226,7 +256,9 @@ def _within_cursors(
         if any(operand_key(orders[at].field, cursor.values[at]) != fixed.get(orders[at].field) for at in range(index)):
             return None
         is_last = len(cursor.values) == index + 1
-        return operand_key(by.field, cursor.values[index]), cursor.inclusive or not is_last
+        value = cursor.values[index]
+        key = operand_key(PATH, value) if by.field == PATH else whole_key(value)
+        return key, cursor.inclusive or not is_last
 
     ascending = by.direction is Direction.ASCENDING
     for found, from_below in ((bound(query.start), ascending), (bound(query.end), not ascending)):

@@ -9,13 +9,12 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from bff.datastore.sqlite.index import MAX_KEY_BYTES
-from bff.datastore.sqlite.names import Names, group_scope
-from bff.datastore.sqlite.pace import UNHURRIED, Pace
+from bff.datastore.sqlite.keys import is_cut
+from bff.datastore.sqlite.names import PATH_FIELD, Names, group_scope
+from bff.datastore.sqlite.pace import HERE_DOCUMENTS, UNHURRIED, Pace
 from bff.datastore.sqlite.part import Part, part_of
 from bff.datastore.sqlite.plan import Conjunction, Source, alternatives, others, plans
 from bff.datastore.sqlite.reading import padded, path_of
-from bff.datastore.sqlite.schema import PATH_FIELD
 from bff.document import Document
 from bff.matching import Condition, condition, in_cursors, order_position, sort_key
 from bff.query import PATH, Direction, Order, Query, leaves
@@ -125,6 +124,8 @@ class QueryRun:
 
     def _by_id(self, ids: Sequence[int], *, told: bool) -> Iterator[Document]:
         """The results among these documents, in their order."""
+        if min(len(ids), self._query.limit or len(ids)) > HERE_DOCUMENTS:
+            self._pace.long()
         size = IDS_PER_STATEMENT if self._query.limit is None else min(IDS_PER_STATEMENT, padded(self._query.limit))
         for start in range(0, len(ids), size):
             some = ids[start : start + size]
@@ -169,7 +170,7 @@ class QueryRun:
     def _in_order(self, rows: Iterable[Row], *, exact: bool, told: bool, alone: bool) -> Iterator[Found]:
         """Rows that come in the first order: within equal keys, sorted by the other orders."""
         for key, equal in groupby(rows, key=itemgetter(0)):
-            if exact and len(key) < MAX_KEY_BYTES:
+            if exact and not is_cut(key):
                 yield from self._results(equal, told=told, alone=alone)
             else:
                 yield from sorted(self._results(equal, told=told), key=itemgetter(0))

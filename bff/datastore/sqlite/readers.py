@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
 from bff.datastore.sqlite.connection import LOCKED, connect, patiently, primary_code, translated, translation
 from bff.datastore.sqlite.names import Names
-from bff.datastore.sqlite.pace import HERE_SECONDS, STEPS, UNHURRIED, Pace, TooLong
+from bff.datastore.sqlite.pace import HERE_DOCUMENTS, HERE_SECONDS, MOST_HERE, STEPS, UNHURRIED, Pace, TooLong
 from bff.datastore.sqlite.querying import count_results, run_query
 from bff.datastore.sqlite.reading import read_clock, read_documents
 from bff.datastore.sqlite.workers import Workers
@@ -32,9 +33,6 @@ READ_SECONDS = 60.0
 MAX_SNAPSHOTS = 128
 IDLE_CONNECTIONS = 8
 THREADS = 4
-HERE_DOCUMENTS = 128
-"""More documents than this are read in a thread from the start."""
-
 NOT_HERE = LOCKED | {sqlite3.SQLITE_INTERRUPT}
 """What ends a read on the event loop, and is no failure of a thread's: a lock is waited for there."""
 
@@ -143,6 +141,9 @@ class Readers:
 class SQLiteSnapshot:
     """Reads within one transaction, which begins with the first read."""
 
+    serial = True
+    """A connection makes one read at a time."""
+
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
         self._connection: sqlite3.Connection | None = None
@@ -167,11 +168,12 @@ class SQLiteSnapshot:
 
     async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
         wanted = [check_path(path) for path in paths]
-
-        def work(connection: sqlite3.Connection, pace: Pace) -> list[Document]:
-            return read_documents(connection, wanted, fields, pace)
-
-        return await (self.read_here(work) if len(wanted) <= HERE_DOCUMENTS else self.read(lambda on: work(on, UNHURRIED)))
+        if len(wanted) > MOST_HERE:
+            return await self.read(lambda connection: read_documents(connection, wanted, fields))
+        found: list[Document] = []
+        for start in range(0, len(wanted) or 1, HERE_DOCUMENTS):
+            found += await self.read_here(partial(_read_some, wanted[start : start + HERE_DOCUMENTS], fields))
+        return found
 
     async def query(self, query: Query, fields: Sequence[str] | None = None) -> list[Document]:
         return await self.read_here(lambda connection, pace: run_query(connection, self._readers.names, query, fields, pace))
@@ -234,3 +236,7 @@ class SQLiteSnapshot:
         if self._connection is not None:
             self._readers.end(self._connection)
             self._connection = None
+
+
+def _read_some(paths: Sequence[str], fields: Sequence[str] | None, connection: sqlite3.Connection, pace: Pace) -> list[Document]:
+    return read_documents(connection, paths, fields, pace)

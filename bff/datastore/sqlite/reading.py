@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from bff.datastore.sqlite.pace import UNHURRIED, Pace
 from bff.datastore.sqlite.part import part_of
 from bff.document import Document
 from bff.order_key import path_key
 from bff.types import Timepoint
+from bff.values import load_document
 
-__all__ = ["padded", "path_of", "read_clock", "read_documents", "read_update_times"]
+__all__ = ["padded", "path_of", "read_clock", "read_documents", "read_rows", "read_update_times"]
 
 PATHS_PER_STATEMENT = 500
 
@@ -34,10 +36,19 @@ def read_documents(
     part = part_of(fields)
     wanted = list(dict.fromkeys(paths))
     for start in range(0, len(wanted), PATHS_PER_STATEMENT):
-        for key, update_time, *cells in _by_path(connection, part.columns("data"), wanted[start : start + PATHS_PER_STATEMENT]):
+        rows = _by_path(connection, part.columns("data"), wanted[start : start + PATHS_PER_STATEMENT])
+        if part.fields is None:
+            for key, update_time, data in rows:
+                pace.tick()
+                path = path_of(key)
+                found[path] = Document(path, load_document(data), update_time)
+            continue
+        for key, update_time, *cells in rows:
             pace.tick()
             path = path_of(key)
-            found[path] = Document(path, part.load(cells), update_time).only(fields)
+            found[path] = Document(path, part.load(cells), update_time)
+    if fields is not None:
+        return [found[path].only(fields) if path in found else Document(path, None) for path in paths]
     return [found.get(path) or Document(path, None) for path in paths]
 
 
@@ -47,6 +58,15 @@ def read_update_times(connection: sqlite3.Connection, paths: Sequence[str]) -> d
         path_of(key): update_time
         for start in range(0, len(paths), PATHS_PER_STATEMENT)
         for key, update_time in _by_path(connection, "", paths[start : start + PATHS_PER_STATEMENT])
+    }
+
+
+def read_rows(connection: sqlite3.Connection, columns: str, paths: Sequence[str]) -> dict[bytes, tuple[Any, ...]]:
+    """By the order key of its path, the row of each of these documents that exists: path, update time, and these columns."""
+    return {
+        row[0]: row
+        for start in range(0, len(paths), PATHS_PER_STATEMENT)
+        for row in _by_path(connection, columns, paths[start : start + PATHS_PER_STATEMENT])
     }
 
 

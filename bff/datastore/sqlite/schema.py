@@ -5,28 +5,35 @@
 - ``tombstones``: what was deleted and when; the feed's other half. Bounded: see ``TOMBSTONES``. A listener that stopped
   before ``horizon`` may have missed one that is no longer there, so it gets everything again.
 - ``entries``: the index. A row for every field and every map field below it (``kind`` 0), for every element of an array
-  (``kind`` 1), and for the path itself (field ``PATH``, key empty). ``key`` is the value's order key, so that the rows
-  of a field stand in the order of its values, and within equal values in the order of paths.
+  (``kind`` 1), and for the path itself (field ``PATH``, key empty). ``key`` is the beginning of the value's order key (see
+  ``bff.datastore.sqlite.keys``), so that the rows of a field stand in the order of its values, and within equal values in the
+  order of paths. Elements are looked for by equality alone: of one that is a map it is a hash.
 - ``scopes``: collections, by path; and ``*/<id>`` for the nested collections of that id. A collection group is the
   top-level collection of that id and this one: nested documents have their entries twice, others have not.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 import uuid
 from pathlib import Path
 
 from bff.datastore.sqlite.connection import begin_writing, connect, patiently, translated
+from bff.datastore.sqlite.reindex import reindex
 from bff.errors import SettingsError
 from bff.types import Timepoint
 
-__all__ = ["APPLICATION_ID", "PATH_FIELD", "SCHEMA_VERSION", "TOMBSTONES", "now", "open_database"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TOMBSTONES", "now", "open_database"]
+
+log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x62666664  # "bffd", in the file's header: https://www.sqlite.org/fileformat2.html#application_id
-SCHEMA_VERSION = 1
-PATH_FIELD = 0
+SCHEMA_VERSION = 2
+"""1: the index held more of long values, and elements of arrays that are maps as they are. Such a file is indexed anew when it is
+opened (``bff.datastore.sqlite.reindex``); an older bff does not open it then."""
+
 TOMBSTONES = 100_000
 """At most so many deletions are remembered (about 100 bytes each)."""
 
@@ -86,8 +93,13 @@ def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
                 )
             begin_writing(connection)  # always: a file that cannot be written to is refused now, not at the first commit
             try:
-                if _check_header(connection, path) == 0:
+                version = _check_header(connection, path)
+                if version == 0:
                     _create(connection)
+                elif version < SCHEMA_VERSION:
+                    log.warning("sqlite: %s has an index of an older form: it is made anew, which other processes wait for", path)
+                    reindex(connection)
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bff.datastore.port import Commit, Expectation, ExpectDocument, Merge, Precondition, Write
 from bff.datastore.sqlite.connection import begin_writing, translated
-from bff.datastore.sqlite.index import Difference, difference, update_entries
+from bff.datastore.sqlite.index import Difference, Indexed, difference, update_entries
 from bff.datastore.sqlite.names import Names
 from bff.datastore.sqlite.querying import run_query
-from bff.datastore.sqlite.reading import read_clock, read_update_times
+from bff.datastore.sqlite.reading import read_clock, read_rows, read_update_times
 from bff.datastore.sqlite.schema import TOMBSTONES, now
 from bff.document import collection_of
 from bff.errors import BFFError, Conflict, OutcomeUnknown
@@ -104,20 +104,18 @@ class Writer:
             return Commit(last)
         # The hybrid clock: the machine's time, but later than every commit before, whatever the machine's clock does.
         timepoint = max(now(), last + 1)
-        for one in storing:
-            self._store(one, timepoint)
+        update_entries(self._connection, self._names, [self._store(one, timepoint) for one in storing])
         return Commit(timepoint)
 
     def _prepare(self, request: CommitRequest) -> list[Storing]:
         """What changes, and how. Raises what a commit is refused with."""
-        self._check_expectations(request.expect)
-        documents: dict[str, Pending] = {}
+        documents = self._load(dict.fromkeys(write.path for write in request.writes))
+        self._check_expectations(request.expect, documents)
         for write, text in zip(request.writes, request.texts, strict=True):
-            document = documents.get(write.path) or self._load(write.path)
+            document = documents[write.path]
             if write.precondition is not None:
                 check_precondition(write.path, write.precondition, document)
             document.new = written(document, write, text)
-            documents[write.path] = document
         storing: list[Storing] = []
         for path, document in documents.items():
             if document.old == document.new:
@@ -128,11 +126,12 @@ class Writer:
                 storing.append(Storing(path, document, difference(path, old, new, changed)))
         return storing
 
-    def _check_expectations(self, expectations: Sequence[Expectation]) -> None:
+    def _check_expectations(self, expectations: Sequence[Expectation], loaded: Mapping[str, Pending]) -> None:
         expected = [(one.path, one.update_time) for one in expectations if isinstance(one, ExpectDocument)]
-        found = read_update_times(self._connection, [path for path, _ in expected])
+        others = [path for path, _ in expected if path not in loaded]
+        found = read_update_times(self._connection, others)
         for path, update_time in expected:
-            if found.get(path) != update_time:
+            if (loaded[path].update_time if path in loaded else found.get(path)) != update_time:
                 raise Conflict(f"{path} was changed by somebody else")
         for one in expectations:
             if isinstance(one, ExpectDocument):
@@ -141,16 +140,21 @@ class Writer:
             if tuple((document.path, document.update_time) for document in results) != one.results:
                 raise Conflict(f"the results of a query on {one.query.collection} were changed by somebody else")
 
-    def _load(self, path: str) -> Pending:
-        found = self._connection.execute(
-            "SELECT id, data, update_time FROM documents WHERE path = ?", (path_key(path),)
-        ).fetchone()
-        if found is None:
-            return Pending(None, None, None, None)
-        id, data, update_time = found
-        return Pending(id, data, update_time, data)
+    def _load(self, paths: Iterable[str]) -> dict[str, Pending]:
+        """The documents of these paths, in their order, as they are now."""
+        found = read_rows(self._connection, ", id, data", list(paths))
+        documents: dict[str, Pending] = {}
+        for path in paths:
+            row = found.get(path_key(path))
+            if row is None:
+                documents[path] = Pending(None, None, None, None)
+            else:
+                _, update_time, id, data = row
+                documents[path] = Pending(id, data, update_time, data)
+        return documents
 
-    def _store(self, storing: Storing, timepoint: Timepoint) -> None:
+    def _store(self, storing: Storing, timepoint: Timepoint) -> Indexed:
+        """Store a document; what is then to be done to the index."""
         connection, path, key = self._connection, storing.path, path_key(storing.path)
         id, data = storing.document.id, storing.document.new
         if data is None:
@@ -169,7 +173,7 @@ class Writer:
             connection.execute("DELETE FROM tombstones WHERE path = ?", (key,))
         else:
             connection.execute("UPDATE documents SET update_time = ?, data = ? WHERE id = ?", (timepoint, data, id))
-        update_entries(connection, self._names, path, key, id or 0, storing.difference)
+        return Indexed(path, key, id or 0, storing.difference)
 
     def _prune(self) -> None:
         """Forget the oldest deletions over the bound, and note up to when the feed is incomplete for it."""
