@@ -97,6 +97,8 @@ def _is_ordinary(data: Mapping[str, Value], depth: int, seen: set[tuple[str, ...
             if type(name) is not str or not 0 < len(name) <= MAX_FIELD_NAME_BYTES // 4 or name.startswith("__"):
                 return False
         seen.add(names)
+    if SIMPLE.issuperset(map(type, data.values())):
+        return True
     for value in data.values():
         kind = type(value)
         if kind in SIMPLE or (kind is int and MIN_INT <= cast(int, value) <= MAX_INT):

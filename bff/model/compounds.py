@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ class OptionalShape(Shape):
 
     def __init__(self, inner: Shape) -> None:
         self.inner = inner
+        self.as_is = inner.as_is | {type(None)}
         self.ordered = inner.ordered
         self.filterable = inner.filterable
 
@@ -88,14 +89,22 @@ class ModelShape(Shape):
     def __init__(self, model: type[BaseModel]) -> None:
         self.model = model
         self.fields: dict[str, tuple[str, Shape]] = {}
+        self._encoders: list[tuple[str, str, frozenset[type], Callable[[Any], Value]]] = []
 
     def encode(self, value: Any) -> Value:
         if type(value) is not self.model:
             raise expected(self.model.__name__, value)
         # Not as attributes: those of deprecated fields warn whoever reads them, and this is nobody's use of them.
         values = value.__dict__
+        if not self._encoders:
+            self._encoders = [(name, stored, shape.as_is, shape.encode) for name, (stored, shape) in self.fields.items()]
         try:
-            return {stored: shape.encode(values[name]) for name, (stored, shape) in self.fields.items()}
+            encoded: dict[str, Value] = {}
+            for name, stored, as_is, encode in self._encoders:
+                item = values[name]
+                kind = type(item)
+                encoded[stored] = item if kind in as_is and (kind is not str or item.isascii()) else encode(item)
+            return encoded
         except CodecError:  # once more, to say where
             return {stored: _within(name, shape.encode, values[name]) for name, (stored, shape) in self.fields.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bff.model.codec import Codec
 from bff.model.mutation import MutationDefinition
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DocumentDefinition", "DocumentField"]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentField:
+class DocumentField(NamedTuple):
     """One field of a document: ``hearing_aid_requested`` of a model, ``hearingAidRequested`` of its documents."""
 
     name: str

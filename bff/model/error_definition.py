@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar, get_origin
+from typing import Any, ClassVar, NamedTuple, get_origin
 
 from bff.errors import DeclarationError, DomainError, message_of
 from bff.model.codec import Codec
@@ -25,8 +24,7 @@ RESERVED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorField:
+class ErrorField(NamedTuple):
     """An attribute that a DomainError annotates: ``meeting_id: str``."""
 
     name: str
@@ -35,8 +33,7 @@ class ErrorField:
     codec: Codec
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorDefinition:
+class ErrorDefinition(NamedTuple):
     """A class of errors as clients see it: ``code``, ``message``, and the attributes that it annotates."""
 
     name: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import ref as weakref
 
 from bff.errors import BuildError
 from bff.model.shape import CodecError
@@ -20,8 +20,7 @@ __all__ = ["Evaluation", "FieldResult", "evaluate", "open_for_writing"]
 V = TypeVar("V", bound="ViewModel")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldResult:
+class FieldResult(NamedTuple):
     """A field's stored value, and the references that it read, itself or through other fields."""
 
     value: Value
@@ -40,12 +39,21 @@ class Evaluation:
         self._values: dict[str, Any] = {}
         self._reads: dict[str, frozenset[str]] = {}
         self._open: dict[str, set[str]] = {}
+        self._record = _recorder(self._open)
         self.store = type(store)(store._values, self._record)
-        self.view: ViewModel = definition.view._opened(self)
+        self._view: weakref[ViewModel] | None = None
 
-    def _record(self, reference: str) -> None:
-        if self._open:
-            next(reversed(self._open.values())).add(reference)
+    def open(self) -> ViewModel:
+        """The view. It holds this, and is not held by it: all that it was made of is gone with it, at once."""
+        made = self._definition.view._opened(self)
+        self._view = weakref(made)
+        return made
+
+    @property
+    def view(self) -> ViewModel:
+        view = None if self._view is None else self._view()
+        assert view is not None, "whoever asks for a field has the view"
+        return view
 
     def read(self, name: str) -> Any:
         """The value of a field. Raises BuildError."""
@@ -102,6 +110,16 @@ class Evaluation:
         return f"{self._definition.name}.{name}"
 
 
+def _recorder(open_: dict[str, set[str]]) -> Callable[[str], None]:
+    """Notes what is read for the field that is being evaluated, the innermost one."""
+
+    def record(reference: str) -> None:
+        if open_:
+            next(reversed(open_.values())).add(reference)
+
+    return record
+
+
 def evaluate(
     view: type[ViewModel], key: str, store: Store, reuse: Mapping[str, tuple[Value, frozenset[str]]] | None = None
 ) -> dict[str, FieldResult]:
@@ -112,7 +130,10 @@ def evaluate(
     """
     definition = view.__view__
     evaluation = Evaluation(definition, key, store, reuse)
-    return {name: evaluation.result(name) for name in definition.fields}
+    view_ = evaluation.open()
+    results = {name: evaluation.result(name) for name in definition.fields}
+    del view_  # until here it is held for the getters
+    return results
 
 
 def open_for_writing(view: type[V], key: str, store: Store) -> V:
@@ -121,6 +142,6 @@ def open_for_writing(view: type[V], key: str, store: Store) -> V:
     Assigning raises AttributeError where there is no setter, TypeError where the value is of another type, and whatever the
     setter raises.
     """
-    opened = Evaluation(view.__view__, key, store).view
+    opened = Evaluation(view.__view__, key, store).open()
     assert isinstance(opened, view)
     return opened

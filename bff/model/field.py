@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from bff.errors import DeclarationError
 from bff.model.codec import Codec
@@ -18,8 +17,7 @@ __all__ = ["Field", "FieldDefinition", "Link", "check_accessors", "field", "sett
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A field that returns a ViewModel, one of several kinds (``Circle | Square``), or a list of them.
 
     They are stored as keys, and resolved when a client asks.
@@ -34,8 +32,7 @@ class Link:
         return self.views[0]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldDefinition:
+class FieldDefinition(NamedTuple):
     """One field of a view, its annotations resolved. ``document_name`` is its name in documents and in GraphQL."""
 
     name: str

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast, overload
 
 from bff.errors import DeclarationError
 from bff.model.declared import Declared, Kind, kind_of
@@ -39,8 +39,7 @@ TriggerKind = Literal["create", "update", "delete", "change"]
 _MARK = "__bff_triggers__"
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerDefinition:
+class TriggerDefinition(NamedTuple):
     """A method that is called when a document of a source was created, updated, deleted, or any of these (``change``)."""
 
     kind: TriggerKind
@@ -52,8 +51,7 @@ class TriggerDefinition:
         await mediator.run(self.attribute, document)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceDefinition:
+class SourceDefinition(NamedTuple):
     """Documents that a Mediator reacts to."""
 
     name: str
@@ -61,8 +59,7 @@ class SourceDefinition:
     triggers: tuple[TriggerDefinition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SinkDefinition:
+class SinkDefinition(NamedTuple):
     """Documents that a Mediator makes."""
 
     name: str

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from types import FunctionType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, Union, cast, get_args, get_origin, overload
 
 from pydantic.fields import FieldInfo
 
@@ -37,8 +36,7 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """An argument of a mutation.
 
     ``model`` is set where it is a document: clients give its id (``meetingId``), the method gets it loaded (a list of them
@@ -57,8 +55,7 @@ class Parameter:
     deprecated: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MutationDefinition:
+class MutationDefinition(NamedTuple):
     """A GraphQL mutation: ``meetingClose`` of a document, ``setAttendance`` of a Mediator.
 
     ``returns`` is the resolved annotation (a ViewModel class, a type) or None. ``on_instance`` is False for a classmethod.
@@ -83,8 +80,7 @@ class MutationDefinition:
         return await result if inspect.isawaitable(result) else result
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     returns: Any
     name: str | None
     deprecated: str | None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from bff.model.ref import Ref
 from bff.model.shape import CodecError
-from bff.types import GeoPoint, Timepoint, Value
+from bff.types import GeoPoint, Value
 
 if TYPE_CHECKING:
     from bff.document import Document
@@ -38,7 +38,7 @@ def plain_reader(definition: DocumentDefinition) -> PlainReader | None:
     model = definition.model
     if not _is_plain(model):
         return None
-    fields: list[tuple[str, str, Callable[[Any], Any], Any]] = []
+    fields: list[tuple[str, str, frozenset[type], Callable[[Any], Any], Any]] = []
     for name, declared in definition.fields.items():
         info = model.model_fields[name]
         default = _NONE if info.is_required() else info.default
@@ -46,15 +46,19 @@ def plain_reader(definition: DocumentDefinition) -> PlainReader | None:
             return None
         if default is not _NONE and type(default) not in TYPES and not isinstance(default, Enum):
             return None
-        fields.append((name, declared.document_name, declared.codec.shape.decoder, default))
+        shape = declared.codec.shape
+        fields.append((name, declared.document_name, shape.as_is, shape.decoder, default))
 
     def read(document: Document, data: Mapping[str, Value]) -> DomainModel | None:
-        values: dict[str, Any] = {"id": document.id}
+        values: dict[str, Any] = {"id": document.path.rpartition("/")[2]}
         defaults = None
         try:
-            for name, document_name, decode, default in fields:
-                stored = data.get(document_name, _NONE)
-                if stored is not _NONE:
+            for name, document_name, as_is, decode, default in fields:
+                stored: Any = data.get(document_name, _NONE)
+                kind = type(stored)
+                if kind in as_is and (kind is not str or stored.isascii()):
+                    values[name] = stored
+                elif stored is not _NONE:
                     values[name] = decode(stored)
                 elif default is not _NONE:
                     values[name] = default
@@ -68,15 +72,11 @@ def plain_reader(definition: DocumentDefinition) -> PlainReader | None:
         _set(made, "__dict__", values)
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_fields_set__", values.keys() - defaults if defaults else set(values))
-        _set(made, "__pydantic_private__", _private(data, document.update_time))
+        # The private attributes of a DomainModel that was loaded.
+        _set(made, "__pydantic_private__", {"_stored": data, "_update_time": document.update_time, "_create_only": False})
         return made
 
     return read
-
-
-def _private(data: Mapping[str, Value], update_time: Timepoint) -> dict[str, Any]:
-    """The private attributes of a DomainModel that was loaded."""
-    return {"_stored": data, "_update_time": update_time, "_create_only": False}
 
 
 def _is_plain(model: type[DomainModel]) -> bool:

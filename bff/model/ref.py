@@ -130,12 +130,14 @@ class RefShape(Shape):
     def __init__(self, model: type[DomainModel]) -> None:
         self.model = model
         self.stored_as = model.__collection__
+        self._before = f"{model.__collection__}/"
 
     def encode(self, value: Any) -> Value:
         return self._ref(value).path
 
     def decode(self, stored: Any) -> Ref[Any]:
-        if not isinstance(stored, str) or collection_of(stored) != self.model.__collection__:
+        before = self._before
+        if not isinstance(stored, str) or not stored.startswith(before) or "/" in stored[len(before) :]:
             raise expected(f"the path of a {self.model.__name__}", stored)
         return Ref._known(self.model, stored)
 

@@ -23,8 +23,17 @@ class ScalarShape(Shape):
 
     filterable = True
 
-    def __init__(self, name: str, encode: Callable[[Any], Value], decode: Callable[[Any], Any], *, ordered: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        encode: Callable[[Any], Value],
+        decode: Callable[[Any], Any],
+        *,
+        ordered: bool = True,
+        as_is: type | None = None,
+    ) -> None:
         self.stored_as = name
+        self.as_is = frozenset() if as_is is None else frozenset({as_is})
         self._encode = encode
         self._decode = decode
         self.ordered = ordered
@@ -73,15 +82,20 @@ class EnumShape(Shape):
 
     def __init__(self, enum: type[Enum]) -> None:
         self._enum = enum
+        self._members: dict[Any, Enum] = {member.value: member for member in enum}
         self.stored_as = f"{enum.__name__} {[member.value for member in enum]!r}"
 
     def encode(self, value: Any) -> Value:
         if not isinstance(value, self._enum):
             raise expected(self._enum.__name__, value)
-        stored: Value = value.value
+        stored: Value = value._value_
         return stored
 
     def decode(self, stored: Any) -> Enum:
+        try:
+            return self._members[stored]
+        except (KeyError, TypeError):  # one that the class itself may know what to do about
+            pass
         try:
             return self._enum(stored)
         except ValueError:
@@ -222,13 +236,13 @@ def _from_text(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
 
 
 SCALARS: dict[Any, Shape] = {
-    str: ScalarShape("str", _text, _text),
-    bool: ScalarShape("bool", _boolean, _boolean),
-    float: ScalarShape("float", _number, _number),
-    bytes: ScalarShape("bytes", _bytes, _bytes),
+    str: ScalarShape("str", _text, _text, as_is=str),
+    bool: ScalarShape("bool", _boolean, _boolean, as_is=bool),
+    float: ScalarShape("float", _number, _number, as_is=float),
+    bytes: ScalarShape("bytes", _bytes, _bytes, as_is=bytes),
     datetime: ScalarShape("datetime", _moment, _moment),
-    GeoPoint: ScalarShape("GeoPoint", _geo_point, _geo_point),
-    type(None): ScalarShape("None", _nothing, _nothing),
+    GeoPoint: ScalarShape("GeoPoint", _geo_point, _geo_point, as_is=GeoPoint),
+    type(None): ScalarShape("None", _nothing, _nothing, as_is=type(None)),
     date: ScalarShape("date", _encode_date, _from_text("a date", date.fromisoformat)),
     time: ScalarShape("time", _encode_time, _from_text("a time", time.fromisoformat)),
     timedelta: ScalarShape("timedelta", _encode_timedelta, _decode_timedelta),

@@ -45,6 +45,9 @@ class Shape(ABC):
     stored_as = ""
     """What tells it from other shapes of its class: part of what a view's definition hash covers."""
 
+    as_is: frozenset[type] = frozenset()
+    """The types of which every value is stored as it is, and read back as that; of text, what is ASCII."""
+
     views: tuple[type[ViewModel], ...] = ()
     """The views that its values point to, one of these each."""
 

@@ -6,9 +6,8 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
 from bff.errors import BFFError, DeclarationError
 from bff.model.condition import Condition
@@ -35,8 +34,7 @@ class NotLoaded(BFFError):
         self.name = name
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceDefinition:
+class ReferenceDefinition(NamedTuple):
     """One reference of a Store.
 
     It is a root (its id is in the view's key), or ``of`` gives its Ref (or Refs, where ``many``), or ``where`` gives the
@@ -55,8 +53,7 @@ class ReferenceDefinition:
         return self.of is None and self.where is None
 
 
-@dataclass(frozen=True, slots=True)
-class StoreDefinition:
+class StoreDefinition(NamedTuple):
     """What a Store class declares; references in their declared order, inherited ones first."""
 
     name: str

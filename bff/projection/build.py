@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -78,17 +79,20 @@ async def prepare(
         paths.update(dict.fromkeys(own))
     async with datastore.snapshot() as snapshot:
         known = {document.path: document for document in await snapshot.get(list(paths))}
-        await load(loadings, snapshot, known)
         timepoint = snapshot.timepoint
-    builds = []
-    began = perf_counter()
-    for loading in loadings:
-        builds.append(_build(loading, timepoint, known, memory or {}))
-        # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that do not.
-        if perf_counter() - began > TURN_SECONDS:
-            await asyncio.sleep(0)
-            began = perf_counter()
-    return builds
+        builds: dict[str, Build] = {}
+        began = perf_counter()
+        async with aclosing(load(loadings, snapshot, known)) as loaded:
+            async for loading in loaded:
+                builds[loading.key] = _build(loading, timepoint, known, memory or {})
+                # What is not looked at again is gone before the next comes: cheaper than having it found to be garbage later.
+                loading.values = {}
+                # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that
+                # do not.
+                if perf_counter() - began > TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    began = perf_counter()
+    return [builds[key] for key in keys]
 
 
 def memory_key(metadata: Metadata) -> str:
@@ -122,7 +126,8 @@ def _build(loading: Loading, timepoint: Timepoint, known: Mapping[str, Document]
     content: dict[str, Value] = {definition.fields[name].document_name: result.value for name, result in results.items()}
     content["id"] = loading.key
     reads = {name: tuple(sorted(result.reads)) for name, result in results.items()}
-    return replace(build, content=content, evaluated=Evaluated(reads, loading.inputs))
+    evaluated = Evaluated(reads, loading.inputs)
+    return Build(loading.view, loading.key, timepoint, build.root_paths, metadata, stored, build.dependencies, content, evaluated)
 
 
 def _evaluated_before(metadata: Metadata | None, memory: Mapping[str, Evaluated]) -> Evaluated:

@@ -9,7 +9,7 @@ from typing import cast
 
 from bff.document import Document
 from bff.matching import condition, in_cursors, order_position, sort_key
-from bff.projection.tokens import Shape, indexable, query_tokens
+from bff.projection.tokens import CERTAINLY_SHORT, Shape, indexable, query_tokens
 from bff.query import PATH, Cursor, Query
 from bff.types import Timepoint, Value
 from bff.values import field_value
@@ -69,19 +69,26 @@ class Dependencies:
     def _tokens(self) -> Mapping[str, Shape]:
         return {token: shape for read in self.queries for token, shape in query_tokens(read.query).items()}
 
+    @cached_property
+    def _are_short(self) -> bool:
+        return max(map(len, self.documents), default=0) <= CERTAINLY_SHORT
+
     def keys(self) -> list[str]:
         """What it is found by: the paths and the query tokens, sorted."""
-        return sorted({*map(indexable, self.documents), *self._tokens})
+        paths = self.documents if self._are_short else map(indexable, self.documents)
+        return sorted({*paths, *self._tokens})
 
     def shapes(self) -> set[Shape]:
         return set(self._tokens.values())
 
     def absent(self) -> tuple[str, ...]:
+        if 0 not in self.documents.values():
+            return ()
         return tuple(sorted(path for path, update_time in self.documents.items() if not update_time))
 
     def long_paths(self) -> tuple[str, ...]:
         """The paths that ``keys`` cannot hold as they are."""
-        return tuple(sorted(path for path in self.documents if indexable(path) != path))
+        return () if self._are_short else tuple(sorted(path for path in self.documents if indexable(path) != path))
 
     def touched_by(self, document: Document) -> bool:
         """Whether a change that left the document in this state changes anything that was read."""

@@ -7,32 +7,21 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from bff.datastore.port import Datastore, Snapshots
 from bff.datastore.unit_of_work import Change
 from bff.model.catalog import Catalog
 from bff.projection.affected import Affected
 from bff.projection.shapes import Shapes
+from bff.projection.views_affected import MAX_VIEWS, ViewsAffected
 
-__all__ = ["MAX_VIEWS", "Effects", "ViewsAffected"]
+__all__ = ["Effects"]
 
 logger = logging.getLogger(__name__)
-
-MAX_VIEWS = 100
-"""How many are told of: for a commit, and for an operation of several."""
 
 MAX_DOCUMENTS = 100
 SECONDS = 2.0
 SHAPES_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ViewsAffected:
-    """The name and the key of each view, in order; ``more`` says that there are, or may be, others."""
-
-    views: tuple[tuple[str, str], ...] = ()
-    more: bool = False
 
 
 class Effects:

@@ -32,6 +32,8 @@ class _Kind:
 
 async def ask(reader: Reader, queries: Sequence[Query]) -> list[Found]:
     """The results of each. Raises DatastoreUnavailable, OutcomeUnknown."""
+    if len(queries) == 1:
+        return await _alone(reader, queries[0])
     alike: dict[_Kind, dict[str, list[int]]] = {}
     alone: list[int] = []
     for index, query in enumerate(queries):
@@ -59,6 +61,9 @@ async def read_both(reader: Reader, paths: Sequence[str], queries: Sequence[Quer
         return await reader.get(paths) if paths else [], []
     if not paths:
         return [], await ask(reader, queries)
+    if getattr(reader, "serial", False):
+        # A task for each costs more than most of these reads, and lets others in between.
+        return await reader.get(paths), await ask(reader, queries)
     both: list[Any] = await together(reader.get(paths), ask(reader, queries))
     return both[0], both[1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from bff.datastore.port import Reader
 from bff.document import Document
 from bff.errors import BuildError
+from bff.model.compounds import OBJ_TYPE
 from bff.model.domain_model import DomainModel
 from bff.model.find import Find
 from bff.model.ref import Ref
@@ -68,7 +69,7 @@ class Loading:
 
     def wanted(self) -> list[Wanted]:
         """What the next level reads; nothing when all is loaded."""
-        if self.error is not None or self.absent or not self._pending:
+        if self.is_loaded:
             return []
         try:
             wanted = self._level()
@@ -84,6 +85,11 @@ class Loading:
             return []
         return wanted
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether nothing is left to read."""
+        return self.error is not None or self.absent or not self._pending
+
     def supply(self, one: Wanted, found: Sequence[Document] | Exception) -> None:
         """What was read for a reference: its documents in order, or the query's results, or why it could not be."""
         if isinstance(found, Exception):
@@ -93,10 +99,9 @@ class Loading:
         self._pending.pop(reference.name, None)
         if one.query is not None:
             self._queries.append(QueryRead.of(one.query, found))
-        for document in found:
-            self._documents[document.path] = document.update_time if document.exists else 0
+        self._documents.update([(one.path, 0 if one.data is None else one.update_time) for one in found])
         try:
-            models = [self._model(reference, document) for document in found]
+            models = self._models(reference.model, found)
         except Exception as error:
             self.error = self.error or error
             return
@@ -140,38 +145,66 @@ class Loading:
                 f"{self._where}: the {lambda_} of {self._store.__name__}.{reference.name} raised {type(error).__name__}: {error}"
             ) from error
 
-    def _model(self, reference: ReferenceDefinition, document: Document) -> DomainModel | None:
-        """The document as the model; None where there is none, or it is another subclass than was asked for."""
-        if not reference.model.holds(document):
+    def _models(self, model: type[DomainModel], found: Sequence[Document]) -> list[DomainModel | None]:
+        """The documents as the model; None for one that does not exist, or is of another subclass than was asked for."""
+        name, plain = model.__name__, model.__document__.plain_reader
+        models: list[DomainModel | None] = []
+        for document in found:
+            data = document.data
+            made = None
+            # Most are of the very class. What is unusual about one is found out, and said, by the class itself.
+            if plain is not None and data is not None and data.get(OBJ_TYPE) == name:
+                made = plain(document, data)
+            models.append(self._model(model, document) if made is None else made)
+        return models
+
+    def _model(self, model: type[DomainModel], document: Document) -> DomainModel | None:
+        if not model.holds(document):
             return None
         try:
-            return reference.model.from_document(document)
+            return model.from_document(document)
         except Exception as error:
-            raise BuildError(f"{self._where}: {document.path} cannot be read as {reference.model.__name__}: {error}") from error
+            raise BuildError(f"{self._where}: {document.path} cannot be read as {model.__name__}: {error}") from error
 
 
-async def load(loadings: Iterable[Loading], reader: Reader, known: Mapping[str, Document] | None = None) -> None:
+async def load(
+    loadings: Iterable[Loading], reader: Reader, known: Mapping[str, Document] | None = None
+) -> AsyncGenerator[Loading, None]:
     """Load these to their end: one ``get`` a level, with the level's queries beside it. ``known`` documents are not read again.
 
+    Each is given as soon as it is loaded, so that what it was loaded with need not stay in memory until the last one is.
     What goes wrong for one of them is its ``error``. Raises DatastoreUnavailable, which goes wrong for all.
     """
-    loadings = list(loadings)
+    left = dict.fromkeys(loadings)
     documents: dict[str, Document] = dict(known or {})
     while True:
-        level = [(loading, one) for loading in loadings for one in loading.wanted()]
+        level: list[tuple[Loading, Wanted]] = []
+        for loading in left:
+            wanted = loading.wanted()
+            level += [(loading, one) for one in wanted]
+            if not wanted:
+                yield loading
         if not level:
             return
+        left = dict.fromkeys(loading for loading, _ in level)
         paths = list(dict.fromkeys(path for _, one in level for path in one.paths if path not in documents))
         asked = [(loading, one, one.query) for loading, one in level if one.query is not None]
         got, results = await read_both(reader, paths, [query for _, _, query in asked])
-        documents.update((document.path, document) for document in got)
+        documents.update([(document.path, document) for document in got])
         for (loading, one, _), found in zip(asked, results, strict=True):
             loading.supply(one, found)
             if not isinstance(found, Exception):
-                documents.update((document.path, document) for document in found)
+                documents.update([(document.path, document) for document in found])
+        rest: dict[Loading, list[Wanted]] = {}
         for loading, one in level:
             if one.query is None:
+                rest.setdefault(loading, []).append(one)
+        for loading, wanted in rest.items():
+            for one in wanted:
                 loading.supply(one, [documents[path] for path in one.paths])
+            if loading.is_loaded:
+                del left[loading]
+                yield loading
 
 
 def _query(reference: ReferenceDefinition, asked: Any) -> Query:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bff.datastore.port import Datastore
 from bff.document import Document
 from bff.errors import BFFError, BuildError
 from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
-from bff.projection.builder import Builder, Built
 from bff.projection.stored_view import StoredView, view_path
 from bff.query import Query
 from bff.types import Timepoint, Value
+
+if TYPE_CHECKING:
+    from bff.projection.builder import Builder, Built
 
 __all__ = ["Found", "ViewReader", "is_whole"]
 
@@ -42,7 +45,12 @@ class ViewReader:
     def __init__(self, datastore: Datastore, catalog: Catalog, *, builder: Builder | None = None) -> None:
         self._datastore = datastore
         self._catalog = catalog
-        self._builder = builder or Builder(datastore)
+        if builder is None:
+            # Here, so that an app can be declared, whose resolvers know readers, without all that builds views.
+            from bff.projection.builder import Builder
+
+            builder = Builder(datastore)
+        self._builder = builder
         self.news = self._builder.news
 
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:

@@ -18,10 +18,13 @@ from bff.query import PATH, Compare, Filter, Op, Or, Query, conjuncts
 from bff.types import Value
 from bff.values import Missing, field_value
 
-__all__ = ["Shape", "document_tokens", "indexable", "query_tokens"]
+__all__ = ["CERTAINLY_SHORT", "Shape", "document_tokens", "indexable", "query_tokens"]
 
 LONGEST_TEXT = 200
 LONGEST_NAME = 1000
+CERTAINLY_SHORT = LONGEST_NAME // 4
+"""So many characters are no more bytes than that."""
+
 ELEMENT = "[]"
 
 
@@ -72,7 +75,7 @@ def query_tokens(query: Query) -> dict[str, Shape]:
 
 def indexable(name: str) -> str:
     """A path or a token as it can be looked up: Firestore takes no longer values in a query than 1,500 bytes."""
-    if len(name) <= LONGEST_NAME // 4 or len(name.encode()) <= LONGEST_NAME:
+    if len(name) <= CERTAINLY_SHORT or len(name.encode()) <= LONGEST_NAME:
         return name
     return "#" + hashlib.sha256(name.encode()).hexdigest()
 

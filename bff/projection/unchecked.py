@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from bff.datastore.port import Datastore, Delete, Precondition, Set
 from bff.document import Document, join_path
 from bff.errors import Conflict, OutcomeUnknown
-from bff.projection.dirty_keys import Item
 from bff.together import together
 from bff.types import Timepoint
 from bff.values import dump_document, load_document
+
+if TYPE_CHECKING:
+    from bff.projection.dirty_keys import Item
 
 __all__ = ["UNCHECKED", "Note", "Unchecked", "note_data"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -351,3 +353,19 @@ def test_the_catalog_holds_everything_that_an_app_is_made_of() -> None:
     assert catalog.roots_of(catalog.models["Panel"]) == (MeetingSession,)
     assert catalog.roots_of(User) == (UserView,)
     assert catalog.roots_of(Ticket) == ()
+
+
+@pytest.mark.parametrize("use", [evaluate, open_for_writing])
+def test_what_a_view_was_made_of_is_gone_with_it_without_the_garbage_collector(use: Any) -> None:
+    gc.disable()
+    try:
+        store = loaded()
+        meeting = ref(store.meeting)
+        made = use(MeetingSession, "m1", store)
+        del store
+        assert made
+        assert (meeting() is None) is (use is evaluate)
+        del made
+        assert meeting() is None
+    finally:
+        gc.enable()

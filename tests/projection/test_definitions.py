@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bff.datastore.port import Datastore
@@ -13,7 +15,7 @@ from bff.model.view_model import ViewModel
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
 from bff.projection.rebuild import RebuildProgress, rebuild
-from tests.projection.support import delete, everything, get, metadata, write
+from tests.projection.support import Wrapped, delete, everything, get, metadata, write
 
 pytestmark = pytest.mark.anyio
 
@@ -139,6 +141,37 @@ async def test_a_rebuild_beside_a_running_projector(datastore: Datastore) -> Non
         await projector.wait_for(await write(datastore, *(Shelf(id=f"s{number}", name="a") for number in range(30))))
         [done] = await projector.rebuild()
     assert (done.built, done.failed) == (30, 0)
+
+
+async def test_what_a_rebuild_has_built_is_not_looked_up_again(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    wrapped = Wrapped(datastore)
+    await rebuild(wrapped, [NEW])
+    scanned = wrapped.calls.index("query _bff_views")
+    assert not [call for call in wrapped.calls[scanned:] if call.startswith("get")]
+
+
+async def test_views_are_read_and_built_while_others_are_written(datastore: Datastore) -> None:
+    class Slow(Wrapped):
+        """Makes its first commit of views once all the others have come to be written."""
+
+        def __init__(self, datastore: Datastore) -> None:
+            super().__init__(datastore)
+            self.begun = 0
+            self.all_begun = asyncio.Event()
+
+        async def on_call(self, call: str) -> None:
+            before = self.begun
+            self.begun += call.startswith("commit ") * call.count(" ShelfPage/")
+            if self.begun == 60:
+                self.all_begun.set()
+            if not before and self.begun:
+                await self.all_begun.wait()
+
+    await with_old_views(datastore, 60)
+    async with asyncio.timeout(20):
+        [done] = await rebuild(Slow(datastore), [NEW])
+    assert (done.found, done.built, done.failed) == (60, 60, 0)
 
 
 def test_an_equal_definition_has_an_equal_hash() -> None:
