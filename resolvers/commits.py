@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bff.datastore.unit_of_work import Change
-from bff.projection.effects import MAX_VIEWS, Effects, ViewsAffected
+from bff.projection.views_affected import MAX_VIEWS, ViewsAffected
 from bff.resolvers.idempotency import Idempotency
+from bff.together import together
 from bff.types import Timepoint
+
+if TYPE_CHECKING:
+    from bff.projection.effects import Effects
 
 __all__ = ["Commits"]
 
@@ -18,7 +22,7 @@ __all__ = ["Commits"]
 class Commits:
     """The commits of one operation, while it is entered; ``once`` is where it came with an idempotency key.
 
-    What they affect is looked up beside the answer being made, and awaited when the response is told of it.
+    What they affect is looked up when the response is told of it: the answer, and who looks at what it shows, come first.
     """
 
     def __init__(self, effects: Effects | None, once: Idempotency | None = None) -> None:
@@ -26,7 +30,7 @@ class Commits:
         self._effects = effects
         self._committed_at: Timepoint | None = None
         self._found: list[ViewsAffected] = []
-        self._finding: list[asyncio.Task[ViewsAffected]] = []
+        self._made: list[Sequence[Change]] = []
         self._open = False
 
     async def __aenter__(self) -> Commits:
@@ -37,17 +41,13 @@ class Commits:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open = False
-        for task in self._finding:
-            task.cancel()
-        if self._finding:
-            await asyncio.wait(self._finding)
 
     def made(self, timepoint: Timepoint, changes: Sequence[Change]) -> None:
         """A commit was made that changed these documents. One that outlives the operation is nothing to tell of."""
         if self._open:
             self._at(timepoint)
             if self._effects is not None:
-                self._finding.append(asyncio.create_task(self._effects.of(changes)))
+                self._made.append(changes)
 
     def known(self, timepoint: Timepoint, affected: ViewsAffected) -> None:
         """A commit was made, now or when the operation came for the first time, and what it affects is known."""
@@ -58,7 +58,13 @@ class Commits:
         """``committedAt`` of the last commit and ``affects`` of all; nothing where nothing was committed."""
         if self._committed_at is None:
             return {}
-        found = [*self._found, *[await task for task in self._finding]]
+        if self._made:
+            # What the answer was made of has been told to those who look at it: they are sent it now, and not after the rest.
+            await asyncio.sleep(0)
+        effects, made, self._made = self._effects, self._made, []
+        if effects is not None:
+            self._found += await together(*(effects.of(changes) for changes in made))
+        found = self._found
         affects = sorted({view for one in found for view in one.views})
         told: dict[str, Any] = {
             "committedAt": str(self._committed_at),

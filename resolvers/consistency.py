@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bff.projection.as_of import AsOf
-from bff.projection.effects import Effects
+if TYPE_CHECKING:
+    from bff.projection.as_of import AsOf
+    from bff.projection.effects import Effects
 
 __all__ = ["Consistency"]
 

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import OperationType
 from graphql.pyutils import Path
 
 from bff.datastore.port import Datastore
 from bff.datastore.session import DatastoreSession
-from bff.live.hub import Hub
 from bff.model.catalog import Catalog
 from bff.model.session import use_session
 from bff.model.view_model import ViewModel
@@ -31,6 +30,9 @@ from bff.resolvers.reads import Reads
 from bff.resolvers.source import Source
 from bff.resolvers.versions import ReadVersions
 from bff.resolvers.view_document import ViewDocument
+
+if TYPE_CHECKING:
+    from bff.live.hub import Hub
 
 __all__ = ["Context"]
 

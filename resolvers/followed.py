@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bff.errors import BroadcastError, TooLarge
-from bff.live.follow import Follow
-from bff.live.hub import Hub
 from bff.model.view_model import ViewModel
 from bff.projection.stored_view import StoredView
 from bff.resolvers.reads import ViewId
+
+if TYPE_CHECKING:
+    from bff.live.follow import Follow
+    from bff.live.hub import Hub
 
 __all__ = ["MAX_LINKS", "Followed"]
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,9 +16,12 @@ from bff.datastore.port import Datastore, ExpectDocument, Set
 from bff.datastore.session import Done, TransactionSession, transaction
 from bff.document import Document, join_path
 from bff.errors import Conflict, DatastoreError, IdempotencyKeyReused, OutcomeUnknown
-from bff.projection.effects import Effects, ViewsAffected
+from bff.projection.views_affected import ViewsAffected
 from bff.resolvers.idempotency_record import COLLECTION, Entry, IdempotencyRecord
 from bff.types import Value
+
+if TYPE_CHECKING:
+    from bff.projection.effects import Effects
 
 __all__ = ["Idempotency"]
 

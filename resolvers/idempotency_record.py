@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 
 from bff.document import Document
 from bff.errors import NotFound
-from bff.projection.effects import ViewsAffected
 from bff.projection.expiry import EXPIRES_AT
+from bff.projection.views_affected import ViewsAffected
 from bff.types import Timepoint, Value
 from bff.values import dump_document, load_document
 

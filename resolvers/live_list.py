@@ -6,12 +6,11 @@ import hashlib
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from operator import itemgetter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from graphql import GraphQLResolveInfo
 
 from bff.live.changes import Change, ChangeKind
-from bff.live.windows import LiveList
 from bff.model.view_model import ViewModel
 from bff.projection.fresh_reader import FreshReader, list_unknown
 from bff.projection.stored_view import StoredView
@@ -21,6 +20,9 @@ from bff.resolvers.page import PageRequest
 from bff.resolvers.reads import ViewId
 from bff.resolvers.view_document import ViewDocument
 from bff.types import Timepoint
+
+if TYPE_CHECKING:
+    from bff.live.windows import LiveList
 
 __all__ = ["ListChanges", "list_source"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLResolveInfo
 
@@ -19,9 +19,11 @@ from bff.resolvers.context import Context
 from bff.resolvers.cursor import decode_cursor, encode_cursor
 from bff.resolvers.filter import filter_of
 from bff.resolvers.found_page import FoundPage
-from bff.resolvers.plan.planning import StoredQueries
 from bff.resolvers.view_document import ViewDocument
 from bff.types import Value
+
+if TYPE_CHECKING:
+    from bff.resolvers.plan.planning import StoredQueries
 
 __all__ = ["DEFAULT_PAGE", "MAX_PAGE", "PageRequest"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from graphql import GraphQLResolveInfo
 
-from bff.live.entry import Slot
 from bff.model.view_model import ViewModel
 from bff.projection.stored_view import StoredView
 from bff.resolvers.arguments import argument_at
@@ -17,6 +16,9 @@ from bff.resolvers.followed import Followed
 from bff.resolvers.shown_version import ShownVersion
 from bff.resolvers.view_document import ViewDocument
 from bff.types import Timepoint
+
+if TYPE_CHECKING:
+    from bff.live.entry import Slot
 
 __all__ = ["ViewStates", "deliver", "view_source"]
 

@@ -11,11 +11,16 @@ __all__ = ["ViewDocument"]
 class ViewDocument(dict[str, Value]):
     """The fields of a stored view by GraphQL name, and which view it is: an interface's type is told by it. Read-only."""
 
-    __slots__ = ("view",)
+    __slots__ = ("stored",)
 
     def __init__(self, stored: StoredView) -> None:
         super().__init__(stored.document or {})
-        self.view = stored.view
+        self.stored = stored
+
+    @property
+    def view(self) -> str:
+        """The name of the view."""
+        return self.stored.view
 
     @classmethod
     def of(cls, stored: StoredView) -> ViewDocument | None:

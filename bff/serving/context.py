@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
-__all__ = ["Execute", "OperationContext", "Response"]
+__all__ = ["Execute", "OperationContext", "Response", "operation_context"]
 
 Response: TypeAlias = dict[str, Any]
 """A GraphQL response: ``data``, ``errors``, ``extensions``; JSON but for the values that scalars serialise to."""
@@ -40,3 +40,14 @@ class OperationContext(Protocol):
     def seen(self) -> bool:
         """Whether the client has said that it holds what the last event showed, or something newer."""
         ...
+
+
+def operation_context(context: Any) -> OperationContext | None:
+    """The context as one of this protocol; None where it is not."""
+    kind = type(context)
+    # A class that has it all tells at once: ``isinstance`` takes longer than many an operation.
+    told = all(hasattr(kind, name) for name in _ASKED)
+    return context if told or isinstance(context, OperationContext) else None
+
+
+_ASKED: Final = ("perform", "begin", "event", "version", "seen")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
+import orjson
 from ariadne.asgi import GraphQL
 from ariadne.asgi.handlers import GraphQLHTTPHandler as AriadneHTTPHandler
 from ariadne.explorer import ExplorerHttp405
@@ -21,9 +22,11 @@ from starlette.types import Receive, Scope, Send
 from bff.serving.batch import Result, answer_batch
 from bff.serving.caching import Caching
 from bff.serving.compression import Compression
+from bff.serving.context import Response as GraphQLResponse
 from bff.serving.documents import Documents
-from bff.serving.errors import RequestRefused, format_error, format_exception
+from bff.serving.errors import RequestRefused, format_error
 from bff.serving.etags import ETags
+from bff.serving.failed import failed
 from bff.serving.limits import Limits
 from bff.serving.manifest import PersistedDocument
 from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, accepts_html, field_value, negotiate
@@ -51,18 +54,6 @@ _SUBSCRIPTIONS = (
     'text/event-stream or multipart/mixed;subscriptionSpec="1.0".'
 )
 Page: TypeAlias = Callable[[HTTPRequest], Response]
-
-# Of errors that come before the execution but are not about the request.
-_STATUS = {
-    "INTERNAL": 500,
-    "UNAVAILABLE": 503,
-    "STALE": 503,
-    "UNAUTHENTICATED": 401,
-    "FORBIDDEN": 403,
-    "RATE_LIMITED": 429,
-    # https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header#section-2.7
-    "IDEMPOTENCY_KEY_REUSED": 422,
-}
 
 
 class GraphQLHTTPHandler(AriadneHTTPHandler):
@@ -145,6 +136,8 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
             operation = self._operations.prepare(asked)
             context = await self._operations.context(request, operation) if context_value is None else context_value
             result = await self._operations.execute(operation, context)
+            if isinstance(result.get("data"), Fragment):
+                result = orjson.loads(orjson.dumps(result))
         except RequestRefused as refused:
             return False, {"errors": refused.errors}
         return "errors" not in result, result
@@ -168,13 +161,24 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
                 return not_modified(unchanged)
             result = await self._operations.execute(operation, context)
         except Exception as error:
-            raise _failed(error) from error
+            raise failed(error) from error
         headers = None if conditional is None else conditional.headers(result)
         if conditional is None or headers is None:
             return await self._respond(request, result, media_type)
         if conditional.holds(headers["ETag"]):
             return not_modified(headers)
         return await self._respond(request, result, media_type, headers=headers)
+
+    async def change(self, request: HTTPRequest, operation: Operation, media_type: str) -> bytes | Response:
+        """Do a mutation of a plain request: the body of its answer, or the whole answer where the request failed."""
+        try:
+            result = await self._performed(request, operation)
+        except Unacceptable as refused:
+            return await self._respond(request, {"errors": refused.errors}, media_type, refused.status)
+        try:
+            return orjson.dumps(result)
+        except TypeError:
+            return await self._respond(request, result, media_type)
 
     def _prepare(self, parameters: Any) -> Operation:
         """One operation of a batch."""
@@ -187,10 +191,13 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
         planned = await self._operations.planned(operation)
         if planned is not None:
             return Fragment(planned)
+        return await self._performed(request, operation)
+
+    async def _performed(self, request: HTTPRequest, operation: Operation) -> GraphQLResponse:
         try:
             return await self._operations.execute(operation, await self._operations.context(request, operation))
         except Exception as error:
-            raise _failed(error) from error
+            raise failed(error) from error
 
     async def _respond(
         self,
@@ -273,7 +280,7 @@ def graphql_app(
         websocket_handler=GraphQLTransportWSHandler(operations, limits, on_connect=on_connect, allowed_origins=allowed_origins),
     )
     if plans is not None:
-        app.shortcut = Shortcut(persisted, limits, compressing)
+        app.shortcut = Shortcut(persisted, limits, compressing, app.http_handler.change)
     return app
 
 
@@ -288,8 +295,3 @@ def _check_batch(request: HTTPRequest, media_type: str | None) -> None:
     if "idempotency-key" in request.headers:
         # Each of its mutations would be taken for a repetition of the first.
         raise Unacceptable.because("In a batch, each mutation has its own extensions.bff.idempotencyKey.")
-
-
-def _failed(error: Exception) -> Unacceptable:
-    formatted = format_exception(error)
-    return Unacceptable([formatted], _STATUS.get(formatted["extensions"]["code"], 400))

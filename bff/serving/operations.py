@@ -23,11 +23,12 @@ from graphql import (
     execute,
     located_error,
 )
+from orjson import Fragment
 from starlette.requests import HTTPConnection
 
 from bff.errors import BadUserInput
 from bff.request_extensions import NOTHING_ASKED, RequestExtensions
-from bff.serving.context import OperationContext, Response
+from bff.serving.context import OperationContext, Response, operation_context
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused, format_error, format_exception
 from bff.serving.limits import Limits
@@ -140,10 +141,14 @@ class Operations:
         return answer if answer is None or isinstance(answer, bytes) else await answer
 
     async def execute(self, operation: Operation, context: Any) -> Response:
-        """The response of a query or a mutation; errors are formatted. Raises what the context raises."""
-        if not isinstance(context, OperationContext):
+        """The response of a query or a mutation; errors are formatted. Its ``data`` may be an ``orjson.Fragment``.
+
+        Raises what the context raises.
+        """
+        own = operation_context(context)
+        if own is None:
             return await self._execute(operation, context)
-        return await context.perform(lambda: self._execute(operation, context))
+        return await own.perform(lambda: self._execute(operation, context))
 
     async def execute_event(self, operation: Operation, context: Any, event: Any) -> Response:
         """The response of one event of a subscription; errors are formatted."""
@@ -153,8 +158,19 @@ class Operations:
 
     async def _execute(self, operation: Operation, context: Any, root: Any = None) -> Response:
         with _own_cancellation_only():
+            plan = operation.parsed.mutation_plan
+            done = None if plan is None else await plan.execute(context, operation.variables)
+            if isinstance(done, bytes):
+                return {"data": Fragment(done)}
             result = execute(
-                self._schema, operation.document, root, context, operation.variables, operation.name, hide_suggestions=self._hide
+                self._schema,
+                operation.document,
+                root,
+                context,
+                operation.variables,
+                operation.name,
+                middleware=None if done is None else [done],
+                hide_suggestions=self._hide,
             )
             return _response(await result if isawaitable(result) else result)
 

@@ -20,7 +20,7 @@ from graphql.execution.collect_fields import collect_fields
 
 from bff.serving.cache_policy import max_age
 from bff.serving.errors import RequestRefused
-from bff.serving.planning import Plan, Plans, QueryPlan
+from bff.serving.planning import MutationPlan, Plan, Plans, QueryPlan
 
 __all__ = ["LATEST_WINS", "ParsedDocument", "ParsedOperation"]
 
@@ -94,8 +94,11 @@ class ParsedOperation:
 
     @cached_property
     def plan(self) -> Plan | None:
-        """Its plan; None where it is graphql-core's."""
-        if self._plans is None or self.kind is OperationType.MUTATION:
+        """Its plan; None where it is graphql-core's, or a mutation."""
+        return None if self.kind is OperationType.MUTATION else self._made_plan()
+
+    def _made_plan(self) -> Plan | None:
+        if self._plans is None:
             return None
         try:
             plan = self._plans.plan(self.document, self.node)
@@ -110,6 +113,11 @@ class ParsedOperation:
     def query_plan(self) -> QueryPlan | None:
         """Its plan, where it is a query."""
         return cast(QueryPlan | None, self.plan) if self.kind is OperationType.QUERY else None
+
+    @cached_property
+    def mutation_plan(self) -> MutationPlan | None:
+        """Its plan, where it is a mutation."""
+        return cast(MutationPlan | None, self._made_plan()) if self.kind is OperationType.MUTATION else None
 
     @cached_property
     def max_age(self) -> int | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from graphql import DocumentNode, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLFieldResolver, GraphQLResolveInfo, OperationDefinitionNode
 
-__all__ = ["Answer", "Plan", "Plans", "QueryPlan", "SubscriptionPlan", "Watching", "Weighed"]
+__all__ = ["Answer", "MutationPlan", "Plan", "Plans", "QueryPlan", "Resolved", "SubscriptionPlan", "Watching", "Weighed"]
 
 Answer: TypeAlias = bytes | None
 """A whole GraphQL response as JSON (``{"data":{…}}``), the same bytes that graphql-core's result would be written as. None where
@@ -62,7 +62,29 @@ class SubscriptionPlan(Protocol):
         ...
 
 
-Plan: TypeAlias = QueryPlan | SubscriptionPlan
+class Resolved(Protocol):
+    """What was resolved already: a middleware of graphql-core, which makes the answer of it, errors and all."""
+
+    def resolve(self, next_: GraphQLFieldResolver, source: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any: ...
+
+
+class MutationPlan(Protocol):
+    """A mutation of bff's own that answers with one view, without links."""
+
+    def variables(self, given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """As a query's."""
+        ...
+
+    async def execute(self, context: Any, given: Mapping[str, Any] | None) -> bytes | Resolved | None:
+        """Do it, with these variables, in the context of its operation: the ``data`` of the response, as JSON.
+
+        Or it is done, and graphql-core is to say what the answer is, by ``Resolved``. None: nothing was done, and graphql-core is
+        to do it. What goes wrong is part of the answer: it raises nothing.
+        """
+        ...
+
+
+Plan: TypeAlias = QueryPlan | SubscriptionPlan | MutationPlan
 
 
 @runtime_checkable

@@ -1,15 +1,17 @@
-"""The short way of a query over HTTP: from the ASGI scope to the bytes of its plan, with nothing in between.
+"""The short way of an operation over HTTP: from the ASGI scope to the bytes of its plan, with nothing in between.
 
-Whatever is not plainly a POST of a query with a plan goes the long way (``bff.serving.http``), with what was read of it. The two
-answer the same: tests/serving/test_shortcut.py compares them. docs/decisions/http-path.md says what each step costs.
+Whatever is not plainly a POST of an operation with a plan goes the long way (``bff.serving.http``), with what was read of it.
+The two answer the same: tests/serving/test_shortcut.py compares them. docs/decisions/http-path.md says what each step costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 import orjson
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from bff.request_extensions import NAME
@@ -17,26 +19,37 @@ from bff.serving.compression import MINIMUM_BYTES, Compression, preferred_encodi
 from bff.serving.limits import Limits
 from bff.serving.memo import Memo
 from bff.serving.negotiation import is_json, negotiate
+from bff.serving.operations import Operation
+from bff.serving.parsed_document import ParsedOperation
 from bff.serving.persisted import PersistedDocuments
 from bff.serving.planned_answer import planned_answer
 from bff.serving.planning import Answer
 from bff.serving.replay import Begun, Replay, whole_body
-from bff.serving.request import PERSISTED_QUERY
+from bff.serving.request import PERSISTED_QUERY, Request
 from bff.serving.responses import Head, head
 from bff.serving.single_connection import TOKEN_HEADER
 from bff.serving.streaming import Streaming
 
-__all__ = ["Shortcut"]
+__all__ = ["Change", "Shortcut"]
+
+Change: TypeAlias = Callable[[HTTPRequest, Operation, str], Awaitable[bytes | Response]]
+"""Does a mutation, to be answered with that media type: the body of the answer, or all of it where the request failed."""
 
 _LONG_WAY: Final = frozenset({b"content-encoding", TOKEN_HEADER.encode()})
 """A request with one of these headers is not plain."""
 
 
 class Shortcut:
-    """Answers queries that have a plan. It makes no context, and runs nobody's code but the plan's."""
+    """Answers operations that have a plan. Queries have no context, and nobody's code is run but the plan's.
 
-    def __init__(self, persisted: PersistedDocuments, limits: Limits, compression: Compression | None) -> None:
+    Mutations are done by ``change``, which gives them a context.
+    """
+
+    def __init__(
+        self, persisted: PersistedDocuments, limits: Limits, compression: Compression | None, change: Change | None = None
+    ) -> None:
         self._persisted = persisted
+        self._change = change
         self._limits = limits
         self._compression = compression
         self._digits = len(str(limits.body_bytes))
@@ -65,7 +78,16 @@ class Shortcut:
             return Replay(message, receive)
         body = self._planned(message.get("body", b""))
         if body is not None and not isinstance(body, bytes):
-            body = await body
+            if isinstance(body, Operation):
+                assert self._change is not None, "otherwise there is no plan of a mutation"
+                receive = Replay(message, receive)
+                changed = await self._change(HTTPRequest(scope, receive, send), body, media_type)
+                if isinstance(changed, Response):
+                    await changed(scope, receive, send)
+                    return None
+                body = changed
+            else:
+                body = await body
         if body is None:
             return Replay(message, receive)
         encoding = None
@@ -89,8 +111,8 @@ class Shortcut:
             return None
         return self._media_types[headers.get(b"accept")]
 
-    def _planned(self, asked: bytes) -> Answer | Awaitable[Answer]:
-        """What the plan of a request answers; None where there is no plan."""
+    def _planned(self, asked: bytes) -> Answer | Awaitable[Answer] | Operation:
+        """What the plan of a query answers, or a mutation that has one; None where there is no plan."""
         if len(asked) > self._limits.body_bytes:
             return None
         try:
@@ -107,8 +129,17 @@ class Shortcut:
             return None
         document = self._persisted.known(text)
         operation = None if document is None else document.operations.get(name)
-        plan = None if operation is None else operation.query_plan
-        return None if plan is None else planned_answer(plan, given)
+        if operation is None:
+            return None
+        plan = operation.query_plan
+        return self._mutation(operation, text, name, given) if plan is None else planned_answer(plan, given)
+
+    def _mutation(self, parsed: ParsedOperation, text: str, name: str | None, given: dict[str, Any] | None) -> Operation | None:
+        """A mutation that has a plan; None where it has none, or its variables are wrong."""
+        plan = None if self._change is None else parsed.mutation_plan
+        if plan is None or plan.variables(given) is None:
+            return None
+        return Operation(Request(text, name, given), parsed, given or {})
 
     def _head(self, media_type: str, encoding: str | None) -> Head:
         known = self._heads.get((media_type, encoding))

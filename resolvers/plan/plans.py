@@ -17,6 +17,7 @@ from graphql.execution.collect_fields import collect_fields
 
 from bff.model.catalog import Catalog
 from bff.resolvers.plan.compiler import Compiler
+from bff.resolvers.plan.mutation_plan import ChangeRoot, MutationPlan
 from bff.resolvers.plan.planning import KnownViews, StoredQueries, Unplannable
 from bff.resolvers.plan.query_plan import QueryPlan, ViewPlan
 from bff.resolvers.plan.root_field import Root, ViewRoot, root_of
@@ -46,7 +47,7 @@ class Plans:
 
     def plan(
         self, document: DocumentNode, operation: OperationDefinitionNode
-    ) -> QueryPlan | ConditionalPlan | SubscriptionPlan | None:
+    ) -> QueryPlan | ConditionalPlan | SubscriptionPlan | MutationPlan | None:
         """The plan of a valid operation; None where it is graphql-core's."""
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
         try:
@@ -56,7 +57,7 @@ class Plans:
                 case OperationType.SUBSCRIPTION:
                     return self._plan_subscription(operation, fragments)
                 case _:
-                    return None
+                    return self._plan_mutation(operation, fragments)
         except NOT_PLANNED:
             return None
 
@@ -77,6 +78,17 @@ class Plans:
                 return ViewPlan(values, self._views, name, root), fields
             case _:
                 return QueryPlan(values, self._views, roots), fields
+
+    def _plan_mutation(self, operation: OperationDefinitionNode, fragments: Fragments) -> MutationPlan:
+        owner = self._schema.get_root_type(operation.operation)
+        if not isinstance(owner, GraphQLObjectType) or conditions_of(operation.selection_set, fragments):
+            raise Unplannable("there is no such root type, or variables say what is selected")
+        selected = collect_fields(self._schema, dict(fragments), {}, owner, operation.selection_set)
+        if len(selected) != 1:
+            raise Unplannable("mutations are done one after the other")
+        [(name, nodes)] = selected.items()
+        compiler = Compiler(self._schema, self._catalog, fragments, {})
+        return MutationPlan(VariableValues(self._schema, operation), name, ChangeRoot(owner, name, nodes, compiler))
 
     def _plan_subscription(self, operation: OperationDefinitionNode, fragments: Fragments) -> SubscriptionPlan:
         values = VariableValues(self._schema, operation)

@@ -12,8 +12,8 @@ import pytest
 
 from bff.datastore.port import Datastore, Merge
 from bff.document import Document
-from bff.projection.effects import ViewsAffected
 from bff.projection.expiry import Expiry
+from bff.projection.views_affected import ViewsAffected
 from bff.query import Query
 from bff.resolvers.idempotency_record import COLLECTION, Entry, IdempotencyRecord
 from bff.settings import Settings
