@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from ariadne import SchemaBindable
 from graphql import GraphQLSchema
-from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bff.broadcast.port import Broadcast
-from bff.datastore.port import Datastore
-from bff.datastore.session import DatastoreSession
 from bff.errors import BFFError
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.mediator import Mediator
-from bff.model.session import use_session
 from bff.model.view_model import ViewModel
-from bff.readiness import readiness
 from bff.resolvers.bind import bind
-from bff.resolvers.context import Context
-from bff.resolvers.plan.plans import Plans
-from bff.runtime import Runtime, open_runtime
 from bff.schema.build import build_schema
-from bff.serving.explorer.explorer import Explorer
-from bff.serving.health import Health
-from bff.serving.http import GraphQLApp, graphql_app
-from bff.serving.manifest import read_manifest
-from bff.serving.operations import Operation
-from bff.serving.shortcut import Shortcut
 from bff.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from bff.broadcast.port import Broadcast
+    from bff.datastore.port import Datastore
+    from bff.runtime import Runtime
+    from bff.serving.shortcut import Shortcut
 
 __all__ = ["App"]
 
@@ -101,60 +93,19 @@ class App:
         ``settings`` stand in for the app's own.
         Raises SettingsError, DatastoreUnavailable or BroadcastError where something it needs is not there.
         """
+        # Here, because nobody who only declares an app (a script, a test, `bff schema`) needs what runs it: half of bff.
+        from bff.served import open_served
+
         settings = settings or self.settings or load_settings()
-        async with open_runtime(self.catalog, settings, self.datastore, self.broadcast) as runtime:
-            explorer = Explorer() if settings.serves_explorer() else None
-            graphql = self._graphql(runtime, settings, explorer)
-            self._serving = _with_session(self._routed(graphql, runtime, settings, explorer), runtime.datastore)
-            self._graphql_path = settings.graphql_path
-            self._shortcut = graphql.shortcut if "web" in settings.roles() else None
+        opened = open_served(
+            self.schema, self.catalog, settings, routes=self._routes, datastore=self.datastore, broadcast=self.broadcast
+        )
+        async with opened as served:
+            self._serving, self._shortcut, self._graphql_path = served.endpoints, served.shortcut, settings.graphql_path
             try:
-                yield runtime
+                yield served.runtime
             finally:
                 self._serving = self._shortcut = None
-                await graphql.shutdown()
-
-    def _graphql(self, runtime: Runtime, settings: Settings, explorer: Explorer | None) -> GraphQLApp:
-        plans = None if runtime.hub is None else Plans(self.schema, self.catalog, runtime.hub, runtime.views)
-
-        def context(request: HTTPConnection, operation: Operation) -> Context:
-            assert runtime.hub is not None, "GraphQL is served by the web role, which has a hub"
-            return Context(
-                runtime.datastore,
-                self.catalog,
-                runtime.views,
-                runtime.hub,
-                request,
-                asked=operation.asked,
-                fingerprint=operation.fingerprint,
-                max_links=settings.limits.followed_links,
-                kind=operation.kind,
-                consistency=runtime.consistency,
-            )
-
-        return graphql_app(
-            self.schema,
-            context,
-            limits=settings.limits,
-            allowed_origins=settings.allowed_origins,
-            introspection=settings.introspection,
-            page=None if explorer is None else explorer.page,
-            automatic_persisted_queries=settings.automatic_persisted_queries,
-            trusted_documents=None if settings.trusted_documents is None else read_manifest(settings.trusted_documents),
-            trusted_documents_only=settings.trusted_documents_only,
-            batch_operations=settings.batch_operations,
-            compression=settings.compression,
-            definition=" ".join(view.__view__.definition_hash for view in self.catalog.views.values()),
-            plans=plans,
-        )
-
-    def _routed(self, graphql: GraphQLApp, runtime: Runtime, settings: Settings, explorer: Explorer | None) -> Starlette:
-        health = Health(readiness(runtime)).routes()
-        if "web" not in settings.roles():
-            return Starlette(routes=health)
-        endpoints = [Route(settings.graphql_path, graphql), WebSocketRoute(settings.graphql_path, graphql)]
-        pages = [] if explorer is None else explorer.routes(settings.graphql_path)
-        return Starlette(routes=[*endpoints, *pages, *health, *self._routes])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan protocol. What is wrong at start-up is one line in the server's log, not a traceback."""
@@ -169,13 +120,3 @@ class App:
             await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
             return
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def _with_session(app: ASGIApp, datastore: Datastore) -> ASGIApp:
-    """Have ``City.get`` and the like go to this app's datastore in everything that serves a request."""
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        with use_session(DatastoreSession(datastore)):
-            await app(scope, receive, send)
-
-    return serve

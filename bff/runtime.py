@@ -71,7 +71,8 @@ async def open_runtime(
         views = ViewReader(datastore, catalog) if projector is None else projector.views
         # What is published in memory stays in this process: it needs a relay of its own.
         if "relay" in roles or ("web" in roles and broadcast.url.startswith("memory:")):
-            relay = await stack.enter_async_context(Relay(datastore, broadcast, catalog, channels=channels))
+            news = views.news if "web" in roles and broadcast.url.startswith("memory:") else None
+            relay = await stack.enter_async_context(Relay(datastore, broadcast, catalog, channels=channels, news=news))
         if "web" in roles:
             live = Hub(
                 broadcast,

@@ -19,7 +19,8 @@ GROUND_FILES = "errors naming types document query storable values order_key mat
 GROUND = {f"bff.{name}" for name in GROUND_FILES.split(" ")}
 PORTS = ("bff.datastore.port", "bff.broadcast.port")
 JOINTS = ("bff.datastore.connect", "bff.datastore.unit_of_work", "bff.datastore.session", "bff.broadcast.connect")
-TOP = ("bff", "bff.app", "bff.cli", "bff.connection", "bff.settings", "bff.runtime", "bff.readiness", "bff.doctor", "bff.testing")
+TOP_FILES = "app cli connection settings runtime served readiness doctor testing"
+TOP = ("bff", *(f"bff.{name}" for name in TOP_FILES.split(" ")))
 
 FLOORS = (
     "ground",
@@ -150,6 +151,59 @@ def test_importing_bff_loads_no_driver_and_opens_nothing(module: str) -> None:
         f"import sys, threading, {module}\n"
         "heavy = {'google.cloud.firestore', 'grpc', 'redis', 'sqlite3'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
+        "assert threading.active_count() == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+DECLARING = """
+import sys, threading
+import bff
+
+class Cup(bff.DomainModel, collection="cups"):
+    milk: bool = False
+
+class CupStore(bff.Store):
+    cup = bff.reference(Cup)
+
+class CupPage(bff.ViewModel):
+    store: CupStore
+
+    @bff.field(filterable=True)
+    def milk(self) -> bool:
+        return self.store.cup.milk
+
+class Kitchen(bff.Mediator):
+    @bff.mutation
+    async def pour(self, cup: Cup) -> CupPage:
+        cup.milk = True
+        return CupPage.of(cup)
+
+app = bff.App(views=[CupPage], mediators=[Kitchen])
+"""
+DRIVERS = ("broadcaster", "google", "grpc", "redis", "sqlite3")
+SERVERS = ("ariadne.asgi", "brotli", "httpx", "starlette.applications", "starlette.routing", "uvicorn", "websockets")
+RUNNING = (
+    "bff.broadcast.connect",
+    "bff.live.hub",
+    "bff.projection.builder",
+    "bff.projection.effects",
+    "bff.projection.projector",
+    "bff.resolvers.plan",
+    "bff.runtime",
+    "bff.served",
+    "bff.serving.http",
+    "bff.testing",
+)
+
+
+def test_declaring_an_app_loads_nothing_that_only_running_it_needs() -> None:
+    """Half of bff's modules, and a fifth of what ``import bff`` would cost: docs/decisions/imports.md."""
+    program = (
+        f"{DECLARING}\n"
+        f"unneeded = {(*DRIVERS, *SERVERS, *RUNNING)!r}\n"
+        "loaded = [name for name in sys.modules if any(name == one or name.startswith(f'{one}.') for one in unneeded)]\n"
+        "assert not loaded, loaded\n"
         "assert threading.active_count() == 1\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
