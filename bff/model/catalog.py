@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bff.errors import DeclarationError
 from bff.model.compounds import DictShape, ListShape, ModelShape, OptionalShape, UnionShape
 from bff.model.declared import kind_of, known_subclasses
+from bff.model.effect import Effect
+from bff.model.form import Form
 from bff.model.model_type import complete
 from bff.model.mutation import MutationDefinition, declared_mutations
 from bff.model.ref import RefShape
@@ -30,10 +32,16 @@ class Catalog:
     models: Mapping[str, type[DomainModel]]
     mediators: tuple[type[Mediator], ...]
     mutations: Mapping[str, MutationDefinition]
+    effects: tuple[Effect[Any], ...] = ()
+    forms: tuple[type[Form], ...] = ()
 
     @staticmethod
     def of(
-        views: Iterable[type[ViewModel]], mediators: Iterable[type[Mediator]] = (), models: Iterable[type[DomainModel]] = ()
+        views: Iterable[type[ViewModel]],
+        mediators: Iterable[type[Mediator]] = (),
+        models: Iterable[type[DomainModel]] = (),
+        effects: Iterable[Effect[Any]] = (),
+        forms: Iterable[type[Form]] = (),
     ) -> Catalog:
         """The catalog of these declarations, and of the models that they lead to: those that stores read, that Refs and
         parameters point to, that Mediators react to and make, and their subclasses (those that are local to a function
@@ -47,13 +55,19 @@ class Catalog:
         names: dict[str, type] = {declared.__name__: declared for declared in (*models, *mediators, *views)}
         for view in views:
             view.__view__.resolve(names)
-        found = _models(views, mediators, models, names)
+        effects = _checked_effects(effects)
+        forms = tuple(forms)
+        _check_forms(forms, mediators)
+        made = (model for form in forms for model in form.__form__.creates.values())
+        found = _models(views, mediators, (*models, *made), names)
         by_name = _unique(found, "DomainModel")
         catalog = Catalog(
             views={view.__view__.name: view for view in views},
             models=by_name,
             mediators=mediators,
             mutations=_mutations((*found, *mediators), names),
+            effects=effects,
+            forms=forms,
         )
         _check_views(views)
         _check_collections(views, found)
@@ -115,6 +129,26 @@ class Catalog:
                     f"{view.__name__} is not keyed by a {mutation.owner.__name__}, so nothing tells which one to answer with; "
                     f"return {view.__name__}.of(…) from the method, annotated -> {view.__name__}",
                 )
+
+
+def _check_forms(forms: tuple[Any, ...], mediators: tuple[Any, ...]) -> None:
+    for form in forms:
+        if kind_of(form) != "form":
+            raise DeclarationError("forms=[…]", f"{form!r} is no Form class")
+        form.__form__.entries()
+    # Their notes are kept under their names.
+    _unique((*mediators, *forms), "Mediator or Form")
+
+
+def _checked_effects(effects: Iterable[Any]) -> tuple[Effect[Any], ...]:
+    found: dict[str, Effect[Any]] = {}
+    for one in effects:
+        if not isinstance(one, Effect):
+            raise DeclarationError("effects=[…]", f"{one!r} is no effect; put @effect over the function")
+        if found.setdefault(one.name, one) is not one:
+            raise DeclarationError("effects=[…]", f"two effects are called {one.name!r}; give one of them a name=")
+        _ = one.codec  # its annotation is understood now, or nobody starts
+    return tuple(found.values())
 
 
 def _check_kinds(views: tuple[Any, ...], mediators: tuple[Any, ...], models: tuple[Any, ...]) -> None:

@@ -11,7 +11,7 @@ from bff.model.hints import Scope, nearest, subclasses
 
 __all__ = ["Declared", "Kind", "check_name", "kind_of", "known_subclasses", "named", "unknown"]
 
-Kind = Literal["document", "view", "store", "mediator"]
+Kind = Literal["document", "view", "store", "mediator", "form"]
 
 _GRAPHQL_NAME = re.compile(r"[A-Za-z][_0-9A-Za-z]*")
 

@@ -115,11 +115,18 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
     _stored: Mapping[str, Value] | None = PrivateAttr(default=None)
     _update_time: Timepoint | None = PrivateAttr(default=None)
     _create_only: bool = PrivateAttr(default=False)
+    _within: str | None = PrivateAttr(default=None)
 
     @property
     def path(self) -> str:
-        """``cities/SF``."""
-        return f"{type(self).__collection__}/{self.id}"
+        """``cities/SF``; for a document of a collection group its own place, ``users/u1/cities/SF``."""
+        within = (self.__pydantic_private__ or {}).get("_within")
+        return f"{within or type(self).__collection__}/{self.id}"
+
+    def placed(self, collection: str) -> Self:
+        """Have it be of another collection than its class's: ``users/u1/cities``."""
+        self._within = collection if collection != type(self).__collection__ else None
+        return self
 
     @property
     def is_new(self) -> bool:

@@ -69,7 +69,7 @@ class Evaluation:
             return FieldResult(*self._reuse[name])
         value = self.read(name)
         try:
-            return FieldResult(self._definition.fields[name].codec.encode(value), self._reads[name])
+            return FieldResult(self._definition.stored[name].codec.encode(value), self._reads[name])
         except CodecError as error:
             raise BuildError(f"{self._where(name)}: {error}") from error
 
@@ -88,7 +88,7 @@ class Evaluation:
         self._reads.clear()
 
     def _evaluate(self, name: str) -> None:
-        declared = self._definition.fields[name]
+        declared = self._definition.stored[name]
         if name in self._open:
             raise BuildError(f"{self._where(name)} uses itself ({' → '.join([*self._open, name])})")
         if name in self._reuse:
@@ -123,7 +123,7 @@ def _recorder(open_: dict[str, set[str]]) -> Callable[[str], None]:
 def evaluate(
     view: type[ViewModel], key: str, store: Store, reuse: Mapping[str, tuple[Value, frozenset[str]]] | None = None
 ) -> dict[str, FieldResult]:
-    """Every field of a view over a loaded store, by its Python name.
+    """Every field of a view over a loaded store, hidden ones too, by its Python name.
 
     Each getter is called at most once. Fields in ``reuse`` (what is stored of them, and what they read) are not called: their
     inputs did not change. Raises BuildError, which names the field, with what its getter raised as cause.
@@ -131,7 +131,7 @@ def evaluate(
     definition = view.__view__
     evaluation = Evaluation(definition, key, store, reuse)
     view_ = evaluation.open()
-    results = {name: evaluation.result(name) for name in definition.fields}
+    results = {name: evaluation.result(name) for name in definition.stored}
     del view_  # until here it is held for the getters
     return results
 

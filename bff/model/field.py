@@ -10,6 +10,7 @@ from bff.errors import DeclarationError
 from bff.model.codec import Codec
 
 if TYPE_CHECKING:
+    from bff.model.readers import Readers
     from bff.model.view_model import ViewModel
 
 __all__ = ["Field", "FieldDefinition", "Link", "check_accessors", "field", "setter_value"]
@@ -48,6 +49,8 @@ class FieldDefinition(NamedTuple):
     description: str | None
     link: Link | None
     max_age: int | None = None
+    readers: str | None = None
+    """Of a field that not all readers of the view may see, the name of the hidden field that holds who may."""
 
 
 class Field(Generic[T]):
@@ -60,6 +63,7 @@ class Field(Generic[T]):
         deprecated: str | None = None,
         description: str | None = None,
         max_age: int | None = None,
+        readers: Readers | Callable[[Any], Readers] | None = None,
     ) -> None:
         self.name = ""
         self.getter = getter
@@ -67,6 +71,7 @@ class Field(Generic[T]):
         self.deprecated = deprecated
         self.description = description
         self.max_age = max_age
+        self.readers = readers
         self.write: Callable[[Any, T], None] | None = None
         self.__doc__ = getter.__doc__
 
@@ -93,7 +98,7 @@ class Field(Generic[T]):
         if function.__name__ != self.name:
             self.write = function
             return self
-        renewed: Field[T] = Field(self.getter, self.filterable, self.deprecated, self.description, self.max_age)
+        renewed: Field[T] = Field(self.getter, self.filterable, self.deprecated, self.description, self.max_age, self.readers)
         renewed.write = function
         return renewed
 
@@ -102,7 +107,12 @@ class Field(Generic[T]):
 def field(getter: Callable[[Any], T], /) -> Field[T]: ...
 @overload
 def field(
-    *, filterable: bool = False, deprecated: str | None = None, description: str | None = None, max_age: int | None = None
+    *,
+    filterable: bool = False,
+    deprecated: str | None = None,
+    description: str | None = None,
+    max_age: int | None = None,
+    readers: Readers | Callable[[Any], Readers] | None = None,
 ) -> Callable[[Callable[[Any], T]], Field[T]]: ...
 def field(
     getter: Any = None,
@@ -112,6 +122,7 @@ def field(
     deprecated: str | None = None,
     description: str | None = None,
     max_age: int | None = None,
+    readers: Readers | Callable[[Any], Readers] | None = None,
 ) -> Any:
     """Make a method of a ViewModel a field of it: ``def address(self) -> str``.
 
@@ -120,13 +131,15 @@ def field(
 
     ``filterable`` lets clients filter and order by it; ``deprecated`` says why not to use it any more; ``description`` is its
     docstring unless given. ``max_age`` is for how many seconds a client may show its value again without asking whether it has
-    changed (``Cache-Control``); the view's own by default. Raises DeclarationError, when the view is declared.
+    changed (``Cache-Control``); the view's own by default. ``readers`` are those of the readers who may see the field, or a
+    function that tells from the view (``lambda self: Readers.users(self.store.host.id)``); to others it is null. Raises
+    DeclarationError, when the view is declared.
     """
     if getter is not None and not callable(getter):
         raise DeclarationError(repr(getter), "@field is for methods; its options have names: @field(filterable=True)")
 
     def declare(method: Callable[[Any], Any]) -> Field[Any]:
-        return Field(method, filterable, deprecated, description, max_age)
+        return Field(method, filterable, deprecated, description, max_age, readers)
 
     return declare if getter is None else declare(getter)
 

@@ -11,10 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast, overload
 
 from bff.errors import DeclarationError
+from bff.model.condition import Condition
 from bff.model.declared import Declared, Kind, kind_of
 from bff.model.hints import local_names
 from bff.model.mutation import MutationDefinition, declared_mutations
 from bff.model.session import current_session
+from bff.query import Filter
 
 if TYPE_CHECKING:
     from bff.model.domain_model import DomainModel
@@ -52,11 +54,13 @@ class TriggerDefinition(NamedTuple):
 
 
 class SourceDefinition(NamedTuple):
-    """Documents that a Mediator reacts to."""
+    """Documents that a Mediator reacts to: of a model, as far as they satisfy ``where``; in a ``group``, under any parent."""
 
     name: str
     model: type[DomainModel]
     triggers: tuple[TriggerDefinition, ...]
+    where: Filter | None = None
+    group: bool = False
 
 
 class SinkDefinition(NamedTuple):
@@ -86,11 +90,13 @@ class MediatorDefinition:
 class Source(Generic[T]):
     """What ``source(Ticket)`` leaves in the class: its decorators make methods triggers."""
 
-    def __init__(self, model: type[T]) -> None:
+    def __init__(self, model: type[T], where: object = None, group: bool = False) -> None:
         self.model = model
+        self.where = where
+        self.group = group
 
     def on_create(self, method: F) -> F:
-        """Call the method, ``(self, ticket)``, for every document that came to be."""
+        """Call the method, ``(self, ticket)``, for every document that came to be, or began to match."""
         return self._mark("create", method)
 
     def on_update(self, method: F) -> F:
@@ -98,7 +104,7 @@ class Source(Generic[T]):
         return self._mark("update", method)
 
     def on_delete(self, method: F) -> F:
-        """Call the method for every document that is gone, with its last state."""
+        """Call the method for every document that is gone, or ceased to match, with its last state (that still matched)."""
         return self._mark("delete", method)
 
     def on_change(self, method: F) -> F:
@@ -149,9 +155,14 @@ class Sink(Generic[T]):
         return self if mediator is None else BoundSink(mediator, self)
 
 
-def source(model: type[T]) -> Source[T]:
-    """Documents that a Mediator reacts to: ``tickets = source(Ticket)``, then ``@tickets.on_create`` over methods."""
-    return Source(model)
+def source(model: type[T], *, where: Any = None, group: bool = False) -> Source[T]:
+    """Documents that a Mediator reacts to: ``tickets = source(Ticket)``, then ``@tickets.on_create`` over methods.
+
+    ``where`` is a condition, ``source(Ticket, where=Ticket.attendance == True)``: to the mediator, a document that begins to
+    match is created, one that ceases to match is deleted, and one that does not match is not there. With ``group``, the documents
+    of every collection of that name are meant, under any parent: ``users/u1/tickets/t1`` as well as ``tickets/t1``.
+    """
+    return Source(model, where, group)
 
 
 def sink(model: type[T]) -> Sink[T]:
@@ -232,10 +243,33 @@ def _define(mediator: type[Mediator]) -> MediatorDefinition:
         name=mediator.__name__,
         mediator=mediator,
         description=inspect.cleandoc(mediator.__doc__) if mediator.__doc__ else None,
-        sources=tuple(SourceDefinition(name, declared.model, tuple(triggers[name])) for name, declared in sources.items()),
+        sources=tuple(
+            SourceDefinition(
+                name, one.model, tuple(triggers[name]), _checked_where(f"{mediator.__name__}.{name}", one), one.group
+            )
+            for name, one in sources.items()
+        ),
         sinks=tuple(SinkDefinition(name, declared.model) for name, declared in sinks.items()),
         declared_mutations=lambda: declared_mutations(mediator),
     )
+
+
+def _checked_where(where: str, declared: Source[Any]) -> Filter | None:
+    given = declared.where
+    if given is None:
+        return None
+    if not isinstance(given, Condition):
+        raise DeclarationError(
+            where,
+            f"where= takes a condition over attributes of {declared.model.__name__}, e.g. "
+            f"where={declared.model.__name__}.id == 'a', not {given!r}",
+        )
+    for model in given.models:
+        if not (issubclass(declared.model, model) or issubclass(model, declared.model)):
+            raise DeclarationError(
+                where, f"it reacts to {declared.model.__name__}, and its where= asks {model.__name__}; name one model"
+            )
+    return given.filter
 
 
 def _check_trigger(where: str, function: Callable[..., Any]) -> None:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, Un
 from pydantic.fields import FieldInfo
 
 from bff.errors import DeclarationError, DomainError
+from bff.model.allow import Allow
 from bff.model.codec import Codec
 from bff.model.declared import Declared, check_name, kind_of, named, unknown
 from bff.model.error_definition import ErrorDefinition, check_errors, error_definition
 from bff.model.hints import Unresolved, resolve, resolve_function
 from bff.naming import pascal, plural, to_camel, uncapitalise
+from bff.principal import Principal
 
 if TYPE_CHECKING:
     from bff.model.domain_model import DomainModel
@@ -59,7 +61,8 @@ class MutationDefinition(NamedTuple):
     """A GraphQL mutation: ``meetingClose`` of a document, ``setAttendance`` of a Mediator.
 
     ``returns`` is the resolved annotation (a ViewModel class, a type) or None. ``on_instance`` is False for a classmethod.
-    ``errors`` are those that are part of its result; every other one is an error of the response.
+    ``errors`` are those that are part of its result; every other one is an error of the response. ``allow`` says who may call it,
+    ``principal`` is the name of the parameter that is told who does.
     """
 
     name: str
@@ -72,6 +75,8 @@ class MutationDefinition(NamedTuple):
     deprecated: str | None
     on_instance: bool
     errors: tuple[ErrorDefinition, ...] = ()
+    allow: Allow | None = None
+    principal: str | None = None
 
     async def call(self, target: object, arguments: Mapping[str, Any]) -> Any:
         """Call it on a document or a Mediator, or on a class where it is a classmethod; subclasses may override it."""
@@ -85,6 +90,7 @@ class _Mark(NamedTuple):
     name: str | None
     deprecated: str | None
     errors: Sequence[type[DomainError]]
+    allow: Callable[..., Any] | None
 
 
 @overload
@@ -96,6 +102,7 @@ def mutation(
     name: str | None = None,
     deprecated: str | None = None,
     errors: Sequence[type[DomainError]] = (),
+    allow: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]: ...
 def mutation(
     method: Any = None,
@@ -105,6 +112,7 @@ def mutation(
     name: str | None = None,
     deprecated: str | None = None,
     errors: Sequence[type[DomainError]] = (),
+    allow: Callable[..., Any] | None = None,
 ) -> Any:
     """Let clients call a method of a DomainModel or of a Mediator, sync or async, in one serializable unit of work.
 
@@ -120,6 +128,10 @@ def mutation(
     ``union MeetingCloseResult = MeetingSession | MeetingNotOpen``, with their code, their message, and the attributes that their
     class annotates. Nothing is written when one is raised, listed or not.
 
+    ``allow`` says who may: ``(principal) -> bool``, asked before anything is read, or ``(principal, document) -> bool``. Whoever
+    may not is told FORBIDDEN, or UNAUTHENTICATED where nobody has signed in. A parameter annotated ``Principal`` is no argument:
+    it is who calls.
+
     Raises DeclarationError where a parameter has no annotation, is one of ``*args``, or has a type that clients cannot give, and
     where ``errors`` lists something else than DomainErrors, or one of them twice.
     """
@@ -128,7 +140,7 @@ def mutation(
         inner = getattr(function, "__func__", function)
         if not isinstance(inner, FunctionType):
             raise DeclarationError(repr(function), "@mutation is for methods: put it on a def")
-        setattr(inner, _MARK, _Mark(returns, name, deprecated, check_errors(inner.__qualname__, errors)))
+        setattr(inner, _MARK, _Mark(returns, name, deprecated, check_errors(inner.__qualname__, errors), allow))
         _check_signature(inner)
         return function
 
@@ -151,7 +163,7 @@ def declared_mutations(owner: type[Declared], names: Mapping[str, type] | None =
                     f"{owner.__name__}.{attribute}", f"{twin.attribute} is called {twin.name!r} too; give one a name="
                 )
             found[attribute] = definition
-        elif [(p.name, p.annotation) for p in base.parameters] != [(p.name, p.annotation) for p in definition.parameters]:
+        elif _taken(base) != _taken(definition):
             raise DeclarationError(
                 f"{declaring.__name__}.{attribute}",
                 f"it overrides the mutation {base.name} of {base.owner.__name__} with other parameters; "
@@ -163,7 +175,17 @@ def declared_mutations(owner: type[Declared], names: Mapping[str, type] | None =
                 f"it overrides the mutation {base.name} of {base.owner.__name__} with other errors; "
                 f"list them there, or leave errors= out",
             )
+        elif definition.allow not in (None, base.allow):
+            raise DeclarationError(
+                f"{declaring.__name__}.{attribute}",
+                f"it overrides the mutation {base.name} of {base.owner.__name__} with another allow=; "
+                "let the one there look at the document, or leave allow= out",
+            )
     return tuple(found.values())
+
+
+def _taken(definition: MutationDefinition) -> list[tuple[str | None, Any]]:
+    return [*((p.name, p.annotation) for p in definition.parameters), (definition.principal, Principal)]
 
 
 def _marked(owner: type[Declared]) -> Iterator[tuple[type[Declared], str, Any, _Mark]]:
@@ -199,6 +221,8 @@ def _define(
         attribute=attribute,
         function=function,
         parameters=_parameters(where, function, hints, of_document and on_instance),
+        principal=_principal(where, function, hints),
+        allow=None if mark.allow is None else Allow.of(where, mark.allow, of_document and on_instance),
         returns=_checked_returns(where, returns),
         description=inspect.getdoc(function),
         deprecated=mark.deprecated,
@@ -226,6 +250,8 @@ def _check_signature(function: FunctionType) -> None:
 def _parameters(where: str, function: FunctionType, hints: Mapping[str, Any], has_id: bool) -> tuple[Parameter, ...]:
     found: dict[str, Parameter] = {}
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        if hints[parameter.name] is Principal:
+            continue
         default = MISSING if parameter.default is parameter.empty else parameter.default
         made = _parameter(f"{where}({parameter.name})", parameter.name, hints[parameter.name], default)
         if has_id and made.graphql_name == "id":
@@ -236,12 +262,22 @@ def _parameters(where: str, function: FunctionType, hints: Mapping[str, Any], ha
     return tuple(found.values())
 
 
+def _principal(where: str, function: FunctionType, hints: Mapping[str, Any]) -> str | None:
+    """The name of the parameter that is told who calls."""
+    names = [name for name in list(inspect.signature(function).parameters)[1:] if hints[name] is Principal]
+    if len(names) > 1:
+        raise DeclarationError(where, f"{names[0]} and {names[1]} are both the Principal; keep one")
+    return names[0] if names else None
+
+
 def _parameter(where: str, name: str, annotation: Any, default: Any) -> Parameter:
     check_name(where, name)
     inner, nullable = _without_none(annotation)
     many = get_origin(inner) is list
     element = get_args(inner)[0] if many and get_args(inner) else inner
     kind = kind_of(element)
+    if element is Principal:
+        raise DeclarationError(where, "who calls is one Principal, ANONYMOUS where nobody has signed in; annotate it so")
     if kind not in {None, "document"}:
         raise DeclarationError(where, f"clients cannot give a {element.__name__}; take its id as a str, or a DomainModel")
     if kind == "document":

@@ -73,7 +73,8 @@ def plain_reader(definition: DocumentDefinition) -> PlainReader | None:
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_fields_set__", values.keys() - defaults if defaults else set(values))
         # The private attributes of a DomainModel that was loaded.
-        _set(made, "__pydantic_private__", {"_stored": data, "_update_time": document.update_time, "_create_only": False})
+        private = {"_stored": data, "_update_time": document.update_time, "_create_only": False, "_within": None}
+        _set(made, "__pydantic_private__", private)
         return made
 
     return read

@@ -15,6 +15,7 @@ from bff.model.compounds import OBJ_TYPE, ListShape, OptionalShape
 from bff.model.declared import check_name, kind_of, named, unknown
 from bff.model.definition_hash import definition_hash
 from bff.model.field import Field, FieldDefinition, Link, check_accessors, setter_value
+from bff.model.hidden_fields import VIEW_READERS, check_field_readers, check_readers, hidden_fields, hidden_name
 from bff.model.hints import Unresolved, resolve, resolve_function
 from bff.model.key import split_key
 from bff.model.naming import CAMEL
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ViewDefinition", "check_max_age", "check_view"]
 
 DEFAULT_DEPTH = 4
-RESERVED = frozenset({"id", "version", "store", "obj_type", "of", "split_key"})
+RESERVED = frozenset({"id", "version", "store", "obj_type", "of", "split_key", VIEW_READERS})
 RESERVED_DOCUMENT_NAMES = frozenset({"id", "version", OBJ_TYPE})
 
 
@@ -56,6 +57,26 @@ class ViewDefinition:
     def fields(self) -> Mapping[str, FieldDefinition]:
         return self.resolve()[1]
 
+    @cached_property
+    def stored(self) -> Mapping[str, FieldDefinition]:
+        """The fields, and the hidden ones that say who may see the view, and which of its fields."""
+        return {**self.fields, **hidden_fields(self.view, self.fields)}
+
+    @cached_property
+    def has_readers(self) -> bool:
+        """Whether not everybody may see every view of the class."""
+        return VIEW_READERS in self.stored
+
+    @cached_property
+    def is_restricted(self) -> bool:
+        """Whether what is shown of a view depends on who asks."""
+        return self.has_readers or bool(self.restricted)
+
+    @cached_property
+    def restricted(self) -> Mapping[str, str]:
+        """Of the fields that not all readers of the view may see, the document names: under which it stands who may."""
+        return {one.document_name: self.stored[one.readers].document_name for one in self.fields.values() if one.readers}
+
     @property
     def max_depth(self) -> int:
         """How many levels its store may have."""
@@ -64,7 +85,7 @@ class ViewDefinition:
     @cached_property
     def definition_hash(self) -> str:
         """Differs when the code that makes the view differs; the same in every process."""
-        return definition_hash(self.fields, self.store.__store__)
+        return definition_hash(self.stored, self.store.__store__)
 
     @property
     def has_setters(self) -> bool:
@@ -141,9 +162,11 @@ def check_view(view: type[ViewModel]) -> None:
         check_name(where, name)
         check_max_age(where, declared.max_age)
         check_accessors(where, declared)
+        check_field_readers(where, declared)
         document_name = CAMEL.document_name(where, name)
         if document_name in RESERVED_DOCUMENT_NAMES:
             raise DeclarationError(where, f"{document_name!r} is in every view already; rename the field")
+    check_readers(view)
     if not fields:
         raise DeclarationError(view.__name__, "it has no fields; write @field over a method, e.g. def address(self) -> str")
     if not any("store" in inspect.get_annotations(cls) for cls in _bodies(view)):
@@ -207,6 +230,8 @@ def _field(view: type[ViewModel], name: str, declared: Field[Any], find: Any) ->
             raise DeclarationError(where, "clients cannot give a view; let the setter take an id, a str")
     if declared.filterable and not codec.shape.filterable:
         raise DeclarationError(where, "only single values, lists of them, and links can be filtered by; remove filterable=True")
+    if declared.readers is not None and not isinstance(codec.shape, OptionalShape):
+        raise DeclarationError(where, "to who may not see it, it is null; annotate that it may be, e.g. -> int | None")
     return FieldDefinition(
         name=name,
         document_name=CAMEL.document_name(where, name),
@@ -221,6 +246,7 @@ def _field(view: type[ViewModel], name: str, declared: Field[Any], find: Any) ->
         description=declared.description or _doc(declared.getter),
         link=_link(codec.shape),
         max_age=declared.max_age,
+        readers=None if declared.readers is None else hidden_name(name),
     )
 
 

@@ -13,6 +13,7 @@ from bff.model.declared import Declared, Kind
 from bff.model.evaluation import Evaluation
 from bff.model.hints import Unresolved, local_names
 from bff.model.key import join_key, split_key
+from bff.model.readers import Readers
 from bff.model.shape import Shape, expected
 from bff.model.view_definition import ViewDefinition, check_max_age, check_view
 from bff.types import Value
@@ -114,6 +115,14 @@ class ViewModel(Declared):
                 raise BadUserInput(f"{cls.__name__}.of: {root.name} is a {root.model.__name__}, and {path} is none")
             ids.append(given if isinstance(given, str) else document_id(path))
         return cls._handle(join_key(ids))
+
+    def readers(self) -> Readers:
+        """Who may see this view: define it to say so, everybody may otherwise.
+
+        It is computed with the fields, from ``self.store`` and from them, and stored with the view, so that it is known whenever
+        the view is: no query asks for it. A view that cannot be seen is shown as one that is not there.
+        """
+        return Readers.public()
 
     @classmethod
     def split_key(cls, key: str) -> tuple[str, ...]:

@@ -11,9 +11,12 @@ from pydantic import BaseModel
 
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
+from bff.model.effect import effect
 from bff.model.evaluation import open_for_writing
 from bff.model.field import field
 from bff.model.find import Find
+from bff.model.form import Form, entry
+from bff.model.form_draft import creates
 from bff.model.mediator import Mediator, sink, source
 from bff.model.mutation import mutation
 from bff.model.ref import Ref
@@ -179,3 +182,29 @@ def views(session: MeetingSession, store: MeetingSessionStore) -> None:
     assert_type(open_for_writing(MeetingSession, "a", store), MeetingSession)
     session.in_session = False
     Catalog.of([MeetingSession], [MeetingRoom], [Panel])
+
+
+@effect
+async def greet(message: Attendee, key: str) -> None: ...
+
+
+@effect(seconds=3.0)
+async def count(number: int, key: str) -> None: ...
+
+
+class UserForm(Form, path="users/{uid}/userForms/{id}"):
+    user = creates(User)
+
+    @entry
+    def first_name(self, value: str) -> None:
+        self.user.first_name = value
+        assert_type(self.principal.id, str | None)
+
+    async def submit(self) -> None:
+        assert_type(self.user, User)
+        count.send(3, order=self.parameters["uid"])
+
+
+def effects(attendee: Attendee) -> None:
+    greet.send(attendee)
+    Catalog.of([], effects=[greet, count], forms=[UserForm])

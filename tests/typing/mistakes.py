@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
+from bff.model.effect import effect
 from bff.model.field import field
+from bff.model.form import Form
+from bff.model.form_draft import creates
 from bff.model.mediator import Mediator, sink, source
 from bff.model.ref import Ref
 from bff.model.store import Store, reference
@@ -45,6 +48,18 @@ class Desk(Mediator):
 
     def wrong(self, user: User) -> None:
         self.badges.emit(user)  # E
+
+
+@effect
+async def count(number: int, key: str) -> None: ...
+
+
+class UserForm(Form, path="users/{uid}/userForms/{id}"):
+    user = creates(User)
+
+    async def submit(self) -> None:
+        self.user.name = 3  # E
+        count.send("three")  # E
 
 
 def wrong(user: User, view: UserView) -> None:
