@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from bff.document import Document
@@ -51,6 +51,7 @@ class Set:
     path: str
     data: Mapping[str, Value]
     precondition: Precondition | None = None
+    derived: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Merge:
     data: Mapping[str, Value]
     remove: tuple[str, ...] = ()
     precondition: Precondition | None = None
+    derived: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,13 @@ class Delete:
 
     path: str
     precondition: Precondition | None = None
+    derived: bool = field(default=False, compare=False)
 
 
 Write: TypeAlias = Set | Merge | Delete
+"""One that is ``derived`` will be made again from what is stored if it is lost. Of a commit of such writes alone a datastore may
+say that it is made before it would survive the loss of power. If it does not survive that, no later commit has: what is stored
+afterwards is what was stored at some moment before, with everything in it that is not derived."""
 
 
 @dataclass(frozen=True, slots=True)

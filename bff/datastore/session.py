@@ -6,14 +6,18 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Generic, TypeAlias, TypeVar
+from uuid import uuid4
 
 from bff.datastore.port import Datastore, Delete, Merge, Precondition, Set, Write
 from bff.datastore.unit_of_work import Change, UnitOfWork
 from bff.document import Document, join_path
 from bff.errors import Conflict
 from bff.model.domain_model import DomainModel
+from bff.model.effect import use_outbox
 from bff.model.find import Find
+from bff.model.outbox_entry import OutboxEntry
 from bff.model.session import use_session
 from bff.types import Timepoint, Value
 
@@ -76,7 +80,12 @@ class TransactionSession:
 
     def __init__(self, unit: UnitOfWork) -> None:
         self.unit = unit
+        self.origin: str | None = None
+        """What this is done because of: the keys of the effects that it sends follow from it, and one that is known is muted."""
+        self.muted = False
+        """Whether nothing that it sends is to be sent: it was, when this was done first."""
         self._models: dict[str, DomainModel] = {}
+        self._sent: list[OutboxEntry] = []
 
     async def get(self, model: type[M], ids: Sequence[str]) -> list[M | None]:
         self._flush()
@@ -102,6 +111,28 @@ class TransactionSession:
         for model in models:
             self._models.pop(model.path, None)
             self.unit.write(Delete(model.path))
+
+    def send(self, effect: str, payload: Value, order: str | None) -> None:
+        """Have an effect part of the commit."""
+        self._sent.append(OutboxEntry(self._key(effect), effect, payload, order, len(self._sent)))
+
+    async def post(self) -> None:
+        """Write what was sent, but for what was sent before because of the same."""
+        if self.muted:
+            return
+        known: set[str] = set()
+        if self._sent and self.origin is not None:
+            paths = [path for entry in self._sent for path in (entry.path, entry.sent_path)]
+            known = {document.id for document in await self.unit.get(paths) if document.exists}
+        for entry in self._sent:
+            if entry.key not in known:
+                self.unit.write(Set(entry.path, entry.to_data(), Precondition(exists=False)))
+
+    def _key(self, effect: str) -> str:
+        if self.origin is None:
+            return uuid4().hex
+        number = sum(entry.effect == effect for entry in self._sent)
+        return sha256(f"{self.origin}\n{effect}\n{number}".encode()).hexdigest()[:40]
 
     def adopt(self, model: type[M], document: Document) -> M | None:
         """The one object for a document that was read through this unit of work."""
@@ -139,11 +170,12 @@ class TransactionSession:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What a transaction returned, the timepoint of its commit, and what that made of which documents."""
+    """What a transaction returned, the timepoint of its commit, what that made of which documents, and how often it was begun."""
 
     result: T
     timepoint: Timepoint
     changes: Sequence[Change] = ()
+    attempts: int = 1
 
 
 async def transaction(
@@ -158,15 +190,18 @@ async def transaction(
     """
     deadline = asyncio.get_running_loop().time() + seconds
     pause = FIRST_PAUSE_SECONDS
+    attempts = 0
     while True:
+        attempts += 1
         async with datastore.snapshot() as snapshot:
             session = TransactionSession(UnitOfWork(datastore, snapshot))
-            with use_session(session):
+            with use_session(session), use_outbox(session):
                 result = await work(session)
+                await session.post()
             changes = session.changes()
             try:
                 # All that changed is handed over by now.
-                return Done(result, await session.unit.commit(), changes)
+                return Done(result, await session.unit.commit(), changes, attempts)
             except Conflict:
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bff.datastore.port import ExpectQuery, Set
+from bff.datastore.port import Delete, ExpectQuery, Set, Write
 from bff.datastore.sqlite import connection as sqlite_connection
 from bff.datastore.sqlite import readers as sqlite_readers
 from bff.datastore.sqlite import schema
@@ -227,6 +227,49 @@ async def test_a_file_keeps_what_was_written(tmp_path: Path) -> None:
         [document] = await get(datastore, "a/b")
         assert (document.data, document.update_time) == ({"n": 1}, commit.timepoint)
         assert await datastore.ping() == commit.timepoint
+
+
+async def test_only_commits_of_derived_documents_alone_do_not_wait_for_the_disk(tmp_path: Path) -> None:
+    async def flushed(datastore: SQLiteDatastore, *commits: list[Write]) -> int:
+        await asyncio.gather(*map(datastore.commit, commits))  # one transaction
+        assert datastore._connection is not None
+        return int(datastore._connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    def ordinary(number: int) -> Set:
+        return Set("a/b", {"n": number})
+
+    def derived(number: int) -> Set:
+        return Set("v/b", {"n": number}, derived=True)
+
+    off, normal, full = 0, 1, 2
+    async with SQLiteDatastore(tmp_path / "city.db") as datastore:
+        assert [await flushed(datastore, [ordinary(n), derived(n)]) for n in range(2)] == [full, full]
+        assert [await flushed(datastore, [derived(n)]) for n in (2, 3)] == [normal, normal]
+        assert await flushed(datastore, [Delete("v/b", derived=True)]) == normal
+        assert await flushed(datastore, [ordinary(2)]) == full
+        assert await flushed(datastore, [derived(4)], [derived(5)]) == normal
+        assert await flushed(datastore, [derived(6)], [ordinary(3)], [derived(7)]) == full
+    async with SQLiteDatastore() as datastore:
+        assert await flushed(datastore, [ordinary(1)]) == off
+        assert await flushed(datastore, [derived(1)]) == off
+
+
+async def test_what_is_made_again_after_a_loss_of_power_is_of_a_later_time(tmp_path: Path) -> None:
+    """What is lost is the end of the log: all that has not been flushed."""
+    path, log = tmp_path / "city.db", tmp_path / "city.db-wal"
+    async with SQLiteDatastore(path) as datastore:
+        await datastore.commit([Set("v/a", {"n": 1}, derived=True)])
+        kept = await datastore.commit([Set("a/b", {"n": 1})])
+        flushed = log.read_bytes()
+        lost = await datastore.commit([Set("v/b", {"n": 1}, derived=True)])
+        assert log.read_bytes()[: len(flushed)] == flushed
+        (tmp_path / "left.db").write_bytes(path.read_bytes())
+        (tmp_path / "left.db-wal").write_bytes(flushed)
+    async with SQLiteDatastore(tmp_path / "left.db") as datastore:
+        documents = await get(datastore, "v/a", "a/b", "v/b")
+        assert [document.exists for document in documents] == [True, True, False]
+        assert documents[1].update_time == kept.timepoint
+        assert await datastore.ping() > lost.timepoint
 
 
 async def test_timepoints_rise_when_the_clock_of_the_machine_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,3 +243,20 @@ async def test_a_file_with_an_index_of_the_form_before_is_indexed_anew(tmp_path:
         assert [document.path for document in found] == ["a/1/b/2"]
     async with SQLiteDatastore(path) as datastore:
         assert await entries(datastore) == whole
+
+
+async def test_fields_of_bffs_own_that_no_query_names_have_no_entries_and_are_refused() -> None:
+    async with SQLiteDatastore() as datastore:
+        for number in range(2):
+            view: dict[str, Any] = {"version": number, "builtAt": number, "details": f"{number}", "deps": ["a/b"]}
+            await datastore.commit([Set("_bff_views/V:k", view)])
+        assert len(await entries(datastore)) == 3  # the path, the array of dependencies and its element
+        assert len(await query(datastore, Query("_bff_views", Compare("deps", Op.ARRAY_CONTAINS, "a/b")))) == 1
+        async with datastore.snapshot() as snapshot:
+            for asked in (Compare("version", Op.EQ, 1), And((Compare("deps", Op.EQ, ["a/b"]), Compare("builtAt", Op.GT, 0)))):
+                with pytest.raises(InvalidQuery, match=r"_bff_views: (version|builtAt): no index"):
+                    await snapshot.query(Query("_bff_views", asked))
+                with pytest.raises(InvalidQuery, match="no index"):
+                    await snapshot.count(Query("_bff_views", asked))
+        await datastore.commit([Delete("_bff_views/V:k")])
+        assert not await entries(datastore)

@@ -45,7 +45,8 @@ def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
     """A connection that begins no transaction by itself and waits for no lock (``patiently`` does).
 
     ``synchronous=FULL`` flushes the log to the disk in every commit: an acknowledged commit survives the loss of power,
-    not only of the process. Connections are used by one thread at a time, not always the same.
+    not only of the process (``Writer`` leaves that out for what is derived). Connections are used by one thread at a time, not
+    always the same.
     """
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:

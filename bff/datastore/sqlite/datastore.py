@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from bff.datastore.port import Commit, Delete, Expectation, ResumePoint, Set, Target, Write
@@ -23,6 +24,7 @@ from bff.datastore.sqlite.workers import Workers
 from bff.datastore.sqlite.writing import CommitRequest, Writer
 from bff.errors import DatastoreUnavailable
 from bff.storable import check_path, checked
+from bff.supervisor import Backoff, Status, Supervisor
 from bff.types import Timepoint
 
 __all__ = ["SQLiteDatastore"]
@@ -48,7 +50,7 @@ class SQLiteDatastore:
         self._commits: Commits | None = None
         self._wakes = Wakes(self._wake, lambda: self._commits is not None and self._commits.busy)
         self._listeners: set[SQLiteListening] = set()
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: Supervisor | None = None
 
     @classmethod
     def from_url(cls, url: str) -> SQLiteDatastore:
@@ -76,7 +78,8 @@ class SQLiteDatastore:
         names = Names()
         self._connection = connection
         self._readers = Readers(path, names)
-        self._commits = Commits(self._writing, Writer(connection, path, names), self._wakes.committed)
+        writer = Writer(connection, path, names, durable=self._file is not None)
+        self._commits = Commits(self._writing, writer, self._wakes.committed)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -125,7 +128,8 @@ class SQLiteDatastore:
     async def commit(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> Commit:
         _, commits = self._opened()
         asked = tuple(writes)
-        return await commits.commit(CommitRequest(asked, tuple(expect), tuple(map(text_of, asked))))
+        derived = all(write.derived for write in asked)
+        return await commits.commit(CommitRequest(asked, tuple(expect), tuple(map(text_of, asked)), derived))
 
     @asynccontextmanager
     async def listen(self, targets: Sequence[Target], since: ResumePoint | None = None) -> AsyncIterator[SQLiteListening]:
@@ -133,7 +137,9 @@ class SQLiteDatastore:
         listener = SQLiteListening(readers, targets, since)
         self._listeners.add(listener)
         if self._watching is None:
-            self._watching = asyncio.create_task(Watch(readers.path, self._wake).run(), name=f"watch {self.url}")
+            self._watching = Supervisor("sqlite", backoff=Backoff(first=0.1, limit=2.0))
+            well = partial(self._watching.healthy, "watch")
+            self._watching.start("watch", Watch(readers.path, self._wake, well).run)
         try:
             yield listener
         finally:
@@ -142,11 +148,14 @@ class SQLiteDatastore:
             if not self._listeners:
                 await self._stop_watching()
 
+    def status(self) -> tuple[Status, ...]:
+        """How its tasks are: for ``/readyz``. There are none while nobody listens."""
+        return () if self._watching is None else self._watching.status()
+
     async def _stop_watching(self) -> None:
-        task, self._watching = self._watching, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            await watching.close()
 
     def _wake(self) -> None:
         for listener in self._listeners:

@@ -13,6 +13,7 @@ from bff.document import collection_of, document_id
 from bff.errors import DocumentTooLarge
 from bff.query import PATH
 from bff.types import Value
+from bff.unqueried import UNQUERIED
 
 __all__ = ["ELEMENT", "WHOLE", "Difference", "Indexed", "difference", "scopes_of", "update_entries"]
 
@@ -44,14 +45,19 @@ class Difference:
 
 
 def difference(
-    path: str, old: Mapping[str, Value] | None, new: Mapping[str, Value] | None, changed: Collection[str]
+    path: str, old: Mapping[str, Value] | None, new: Mapping[str, Value] | None, changed: Collection[str], size: int
 ) -> Difference:
     """The difference between the entries of two states of a document, given the fields in which they differ.
 
+    ``size`` is how many bytes the new one is stored as: it has no more entries than that.
+
     Raises DocumentTooLarge where the new one has too many.
     """
+    unqueried = UNQUERIED.get(collection_of(path))
+    if unqueried is not None:
+        changed = [name for name in changed if name not in unqueried]
     before, after = _entries_of(old or {}, changed), _entries_of(new or {}, changed)
-    if new is not None:
+    if new is not None and size > MAX_ENTRIES:
         _check_number(path, new, changed, after)
     gone, come = _hashed(before - after), _hashed(after - before)
     if new is None:

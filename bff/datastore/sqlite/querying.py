@@ -16,8 +16,10 @@ from bff.datastore.sqlite.part import Part, part_of
 from bff.datastore.sqlite.plan import Conjunction, Source, alternatives, others, plans
 from bff.datastore.sqlite.reading import padded, path_of
 from bff.document import Document
+from bff.errors import InvalidQuery
 from bff.matching import Condition, condition, in_cursors, order_position, sort_key
 from bff.query import PATH, Direction, Order, Query, leaves
+from bff.unqueried import UNQUERIED
 
 __all__ = ["count_results", "run_query"]
 
@@ -65,6 +67,7 @@ class QueryRun:
     def __init__(
         self, connection: sqlite3.Connection, names: Names, query: Query, orders: tuple[Order, ...], part: Part, pace: Pace
     ) -> None:
+        _check_indexed(query, orders)
         self._connection = connection
         self._part = part
         self._names = names
@@ -256,6 +259,13 @@ class QueryRun:
             return PATH_FIELD
         found = self._names.find_field(self._connection, name)
         return -1 if found is None else found
+
+
+def _check_indexed(query: Query, orders: Sequence[Order]) -> None:
+    unqueried = UNQUERIED.get(query.collection)
+    named = () if unqueried is None else sorted(unqueried & fields_of(query, orders))
+    if named:
+        raise InvalidQuery(f"{query.collection}: {', '.join(named)}: no index holds this, on any datastore: read the documents")
 
 
 def _bounds(column: str, source: Source, parameters: list[Any]) -> str:

@@ -27,5 +27,5 @@ def reindex(connection: sqlite3.Connection) -> None:
         documents = []
         for id, key, raw in rows:
             path, data = path_of(key), load_document(raw)
-            documents.append(Indexed(path, key, id, difference(path, None, data, list(data))))
+            documents.append(Indexed(path, key, id, difference(path, None, data, list(data), len(raw))))
         update_entries(connection, names, documents)

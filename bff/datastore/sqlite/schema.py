@@ -30,9 +30,9 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TOMBSTONES", "now", "open_databa
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x62666664  # "bffd", in the file's header: https://www.sqlite.org/fileformat2.html#application_id
-SCHEMA_VERSION = 2
-"""1: the index held more of long values, and elements of arrays that are maps as they are. Such a file is indexed anew when it is
-opened (``bff.datastore.sqlite.reindex``); an older bff does not open it then."""
+SCHEMA_VERSION = 3
+"""1: the index held more of long values, and elements of arrays that are maps as they are. 2: it held fields of bff's own that no
+query names. Such a file is indexed anew when it is opened (``bff.datastore.sqlite.reindex``), and opened by no older bff then."""
 
 TOMBSTONES = 100_000
 """At most so many deletions are remembered (about 100 bytes each)."""
@@ -82,6 +82,7 @@ def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
         raise SettingsError(f"sqlite: {path}: there is no directory {path.parent}: create it, or correct the URL")
     if path.is_dir():
         raise SettingsError(f"sqlite: {path} is a directory: name a file in it")
+    was_in_use = Path(f"{path}-wal").exists()  # by others who still do, or who did not close it
     with translated(path, "opening"):
         connection = patiently(lambda: connect(path, durable=durable))
         try:
@@ -100,6 +101,10 @@ def open_database(path: Path, *, durable: bool) -> sqlite3.Connection:
                     log.warning("sqlite: %s has an index of an older form: it is made anew, which other processes wait for", path)
                     reindex(connection)
                     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                if was_in_use:
+                    # Commits of derived documents may have been lost with the machine's power, after they had been read: what is
+                    # made in their place is of a later time.
+                    connection.execute("UPDATE clock SET last = max(last, ?)", (now(),))
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from bff.datastore.sqlite.connection import connect, patiently, translated
-from bff.errors import DatastoreUnavailable
 
 __all__ = ["Watch"]
 
-log = logging.getLogger(__name__)
-
 POLL_SECONDS = 0.04
-POLL_AFTER_FAILURE = 1.0
 
 
 class Watch:
@@ -25,28 +20,26 @@ class Watch:
     It is asked on the event loop, since it takes a few microseconds, less than handing it to a thread would.
     """
 
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, path: Path, changed: Callable[[], None], well: Callable[[], None] = lambda: None) -> None:
+        """``well`` is called once the file can be looked at."""
         self._path = path
         self._changed = changed
+        self._well = well
 
     async def run(self) -> None:
-        """Until cancelled. A failure counts as a change: whoever then reads the file finds out."""
-        pause = POLL_SECONDS
-        while True:
-            try:
-                with translated(self._path, "watching"):
-                    await self._poll()
-            except DatastoreUnavailable as error:
-                if pause == POLL_SECONDS:
-                    log.warning("%s; trying again every %g s", error, POLL_AFTER_FAILURE)
-                pause = POLL_AFTER_FAILURE
+        """Until cancelled. Raises DatastoreUnavailable, which counts as a change: whoever then reads the file finds out."""
+        try:
+            with translated(self._path, "watching"):
+                await self._poll()
+        finally:
             self._changed()
-            await asyncio.sleep(pause)
 
     async def _poll(self) -> None:
         connection = connect(self._path, durable=False)
         try:
             seen = self._version(connection)
+            self._well()
+            self._changed()  # what was committed before that is not told by it
             while True:
                 await asyncio.sleep(POLL_SECONDS)
                 version = self._version(connection)

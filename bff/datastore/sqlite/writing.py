@@ -28,11 +28,15 @@ PRUNE_EVERY = 1024
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """What one call of ``commit`` asks for. ``texts``: what each ``Set`` stores, None for the other writes."""
+    """What one call of ``commit`` asks for. ``texts``: what each ``Set`` stores, None for the other writes.
+
+    ``derived``: all that is written can be made again, so that it need not wait for the disk.
+    """
 
     writes: tuple[Write, ...]
     expect: tuple[Expectation, ...]
     texts: tuple[bytes | None, ...]
+    derived: bool = False
 
 
 @dataclass(slots=True)
@@ -58,12 +62,18 @@ class Storing:
 
 
 class Writer:
-    """Applies commits. Several that wait at once share a transaction, and so the one flush to the disk that takes the time."""
+    """Applies commits. Several that wait at once share a transaction, and so the one flush to the disk that takes the time.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, names: Names) -> None:
+    A transaction of derived documents alone is not flushed. The log is written and read from its beginning: the next flush is of
+    it, too, and after a loss of power it ends before the first transaction that was lost.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, names: Names, *, durable: bool = False) -> None:
+        """``durable``: the connection flushes what it commits."""
         self._connection = connection
         self._path = path
         self._names = names
+        self._flushes = self._durable = durable
         self._deletions = 0
 
     def apply(self, requests: Sequence[CommitRequest], wanted: Callable[[], bool]) -> list[Commit | BFFError]:
@@ -74,6 +84,7 @@ class Writer:
         connection = self._connection
         try:
             with translated(self._path, "writing to"):
+                self._flush(not all(request.derived for request in requests))
                 begin_writing(connection, wanted)
                 before = last = read_clock(connection)
                 outcomes: list[Commit | BFFError] = []
@@ -93,6 +104,13 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         return outcomes
+
+    def _flush(self, wanted: bool) -> None:
+        """Whether the next transaction is to be flushed."""
+        if self._durable and self._flushes is not wanted:
+            # Not ``execute``: this takes effect when it is prepared, and prepared statements are kept.
+            self._connection.executescript(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+            self._flushes = wanted
 
     def _attempt(self, request: CommitRequest, last: Timepoint) -> Commit | BFFError:
         """One request. What is refused is refused before it writes, so that there is nothing to undo."""
@@ -123,7 +141,8 @@ class Writer:
             old, new = _data(document.old), _data(document.new)
             changed = changed_fields(old or {}, new or {})
             if changed or old is None or new is None:
-                storing.append(Storing(path, document, difference(path, old, new, changed)))
+                size = len(document.new or b"")
+                storing.append(Storing(path, document, difference(path, old, new, changed, size)))
         return storing
 
     def _check_expectations(self, expectations: Sequence[Expectation], loaded: Mapping[str, Pending]) -> None:
