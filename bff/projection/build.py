@@ -64,11 +64,17 @@ class Build:
 
 
 async def prepare(
-    datastore: Datastore, view: type[ViewModel], keys: Sequence[str], memory: Mapping[str, Evaluated] | None = None
+    datastore: Datastore,
+    view: type[ViewModel],
+    keys: Sequence[str],
+    memory: Mapping[str, Evaluated] | None = None,
+    *,
+    anew: bool = False,
 ) -> list[Build]:
     """Build these keys from one snapshot, in one round of reads per level for all of them.
 
     ``memory`` holds, by ``memory_key``, what is newer than what the metadata says of the stored content.
+    ``anew`` evaluates every field, and takes none over from what is stored.
     Raises DatastoreUnavailable; whatever goes wrong for one key only is its build's ``error``.
     """
     definition = view.__view__
@@ -84,7 +90,7 @@ async def prepare(
         began = perf_counter()
         async with aclosing(load(loadings, snapshot, known)) as loaded:
             async for loading in loaded:
-                builds[loading.key] = _build(loading, timepoint, known, memory or {})
+                builds[loading.key] = _build(loading, timepoint, known, memory or {}, anew=anew)
                 # What is not looked at again is gone before the next comes: cheaper than having it found to be garbage later.
                 loading.values = {}
                 # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that
@@ -99,7 +105,9 @@ def memory_key(metadata: Metadata) -> str:
     return f"{metadata.path}@{metadata.built_at}"
 
 
-def _build(loading: Loading, timepoint: Timepoint, known: Mapping[str, Document], memory: Mapping[str, Evaluated]) -> Build:
+def _build(
+    loading: Loading, timepoint: Timepoint, known: Mapping[str, Document], memory: Mapping[str, Evaluated], *, anew: bool
+) -> Build:
     definition = loading.view.__view__
     metadata = Metadata.from_document(known[metadata_path(definition.name, loading.key)])
     stored = known[view_path(definition.collection, loading.key)].data
@@ -118,12 +126,12 @@ def _build(loading: Loading, timepoint: Timepoint, known: Mapping[str, Document]
     )
     if build.error is not None or loading.absent:
         return build
-    reuse = {} if metadata is None or stored is None else _reusable(loading, metadata, stored, before)
+    reuse = {} if anew or metadata is None or stored is None else _reusable(loading, metadata, stored, before)
     try:
         results = evaluate(loading.view, loading.key, definition.store(loading.values), reuse)
     except Exception as error:
         return replace(build, error=_as_build_error(loading, error))
-    content: dict[str, Value] = {definition.fields[name].document_name: result.value for name, result in results.items()}
+    content: dict[str, Value] = {definition.stored[name].document_name: result.value for name, result in results.items()}
     content["id"] = loading.key
     reads = {name: tuple(sorted(result.reads)) for name, result in results.items()}
     evaluated = Evaluated(reads, loading.inputs)
@@ -145,9 +153,9 @@ def _reusable(
         return {}
     same = {name for name, digest in loading.inputs.items() if before.inputs.get(name) == digest}
     return {
-        name: (stored[definition.fields[name].document_name], frozenset(reads))
+        name: (stored[definition.stored[name].document_name], frozenset(reads))
         for name, reads in before.reads.items()
-        if name in definition.fields and definition.fields[name].document_name in stored and same.issuperset(reads)
+        if name in definition.stored and definition.stored[name].document_name in stored and same.issuperset(reads)
     }
 
 

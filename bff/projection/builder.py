@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,9 @@ from typing import Protocol
 from bff.datastore.port import Datastore
 from bff.errors import IncompleteBuild
 from bff.model.view_model import ViewModel
+from bff.observability.tracing import NO_TRACING, Tracing
 from bff.projection.build import Build, Evaluated, memory_key, prepare
+from bff.projection.definitions import Definitions
 from bff.projection.dependencies import results_of
 from bff.projection.joined_queries import read_both
 from bff.projection.metadata import Metadata
@@ -72,13 +74,17 @@ class Builder:
         recent: RecentChanges | None = None,
         shapes: Shapes | None = None,
         observer: Observer | None = None,
+        anew: bool = False,
     ) -> None:
+        """``anew``: every field is evaluated, and none taken over from what is stored, which may have been edited by hand."""
         self.datastore = datastore
         self.shapes = shapes or Shapes()
         self.news = News()
+        self.tracing: Tracing = NO_TRACING
         self._turns = Turns()
         self._recent = recent or RecentChanges()
         self._observer = observer
+        self._anew = anew
         self._memory: OrderedDict[str, Evaluated] = OrderedDict()
         self._built_at: OrderedDict[tuple[str, str], Timepoint] = OrderedDict()
         """Up to when what is stored of a view has read everything, as far as it was built here, and lately."""
@@ -86,6 +92,10 @@ class Builder:
         self._documents: dict[str, int] = {}
         """By the name of a view, how many documents the largest of the last builds has read."""
         self._warned: set[str] = set()
+        self.built: Counter[str] = Counter()
+        """How many builds there were, by view; ``failed`` of them, and ``contended``: made again, as others were faster."""
+        self.failed: Counter[str] = Counter()
+        self.contended: Counter[str] = Counter()
 
     async def build(self, view: type[ViewModel], keys: Sequence[str]) -> list[Built]:
         """Build these views from what is stored now, and store them; what is stored then, in the order of the keys.
@@ -101,6 +111,8 @@ class Builder:
             if not pending:
                 break
             await asyncio.sleep(random.uniform(0, min(0.005 * 2.0**attempt, LONGEST_PAUSE_SECONDS)))
+        self.built[view.__view__.name] += len(built)
+        self.failed[view.__view__.name] += sum(one.error is not None for one in built.values())
         if self._observer is not None:
             for one in built.values():
                 self._observer.built(one)
@@ -129,7 +141,7 @@ class Builder:
         """Build, write and check once. The keys that are to be built again at once."""
         attempt, mark = self.unchecked.attempt(), self._recent.begin()
         try:
-            builds = await prepare(self.datastore, view, keys, self._memory)
+            builds = await prepare(self.datastore, view, keys, self._memory, anew=self._anew)
             self._note_size(view, builds)
             writing = Writing(self.datastore, self.unchecked, attempt, self.shapes.known, self._stored)
             again = []
@@ -137,12 +149,15 @@ class Builder:
             for build, written in zip(builds, await writing.store(builds), strict=True):
                 if written is None:
                     again.append(build.key)
+                    self.contended[build.view.__view__.name] += 1
                     if last:
                         built[build.key] = self._given_up(build)
                     continue
                 built[build.key] = Built(written.view, written.build.error, written.metadata)
                 stored.append(written)
                 self._remember(written)
+            if any(one.overwrites_other_code for one in stored):
+                await Definitions(self.datastore).overwritten(view)
             again += await self._check(mark, stored, attempt)
             self._note_built(stored)
         finally:
@@ -157,6 +172,7 @@ class Builder:
     def _stored(self, written: Written) -> None:
         # At once, not when the others of its batch are done: who looks at the view need not wait for the relay.
         if written.registered and written.metadata is not None and written.build.error is None:
+            self.tracing.committed(written.metadata.update_time)
             self.news.written(written.build.view, written.view, written.metadata.update_time)
         elif written.view.exists or written.build.error is None:
             self.news.seen(written.build.view, written.view)

@@ -58,5 +58,5 @@ class Checkpoint:
     async def save(self, point: ResumePoint) -> None:
         collections: list[Value] = list(self._collections)
         data: dict[str, Value] = {"timepoint": point.timepoint, "token": point.token, "collections": collections}
-        await self._datastore.commit([Set(self._path, data)])
+        await self._datastore.commit([Set(self._path, data, derived=True)])
         self.saved = point

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bff.datastore.port import Datastore, Set
-from bff.document import join_path
+from bff.datastore.port import Datastore, Merge
+from bff.document import Document, join_path
 from bff.model.view_model import ViewModel
+from bff.types import Value
 
 __all__ = ["DEFINITIONS", "Definitions"]
 
@@ -14,7 +15,10 @@ DEFINITIONS = "_bff_definitions"
 
 
 class Definitions:
-    """The definition hash of each view that was last built throughout: another one in the code means that it is to be rebuilt."""
+    """The definition hash of each view that was last built throughout: another one in the code means that it is to be rebuilt.
+
+    ``wanted`` is the one that a rebuild was last begun for, and ``mixed`` says that other code has built views since.
+    """
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
@@ -27,14 +31,45 @@ class Definitions:
         return [
             view
             for view, document in zip(views, documents, strict=True)
-            if document.data is None or document.data["definition"] != view.__view__.definition_hash
+            if document.data is None or document.data.get("definition") != view.__view__.definition_hash
         ]
 
+    async def want(self, view: type[ViewModel], *, throughout: bool) -> None:
+        """Every stored document is about to be built by the present definition; ``throughout``: also what was built already."""
+        data: dict[str, Value] = {"wanted": view.__view__.definition_hash}
+        await self._datastore.commit([Merge(_path(view), data | {"mixed": False} if throughout else data)])
+
     async def complete(self, view: type[ViewModel]) -> None:
-        """Every stored document of the view is of its present definition."""
+        """Every stored document of the view is of its present definition, but for what is ``mixed``."""
         definition = view.__view__
-        data = {"definition": definition.definition_hash, "collection": definition.collection}
-        await self._datastore.commit([Set(_path(view), data)])
+        data: dict[str, Value] = {"definition": definition.definition_hash, "collection": definition.collection}
+        await self._datastore.commit([Merge(_path(view), data)])
+
+    async def overwritten(self, view: type[ViewModel]) -> None:
+        """This process has built some that other code had built. That is noted, if it is the other code that is wanted."""
+        document = await self._get(view)
+        wanted = (document.data or {}).get("wanted")
+        if document.data is None or wanted in {None, view.__view__.definition_hash} or document.data.get("mixed"):
+            return
+        await self._datastore.commit([Merge(_path(view), {"mixed": True})])
+
+    async def mixed(self, views: Iterable[type[ViewModel]]) -> list[type[ViewModel]]:
+        """Those of which code that is not wanted any more has built some; that is not noted any more then.
+
+        In a rolling deploy a process of older code does so, for as long as it is there: it builds what changes.
+        """
+        found = []
+        for view in views:
+            data, own = (await self._get(view)).data or {}, view.__view__.definition_hash
+            if data.get("mixed") and data.get("wanted") == data.get("definition") == own:
+                await self.want(view, throughout=True)
+                found.append(view)
+        return found
+
+    async def _get(self, view: type[ViewModel]) -> Document:
+        async with self._datastore.snapshot() as snapshot:
+            [document] = await snapshot.get([_path(view)])
+        return document
 
 
 def _path(view: type[ViewModel]) -> str:

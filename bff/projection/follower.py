@@ -76,6 +76,7 @@ class Follower:
         subject: Subject,
         *,
         beside: Iterable[str] = (),
+        groups: Iterable[str] = (),
         concurrency: int = 4,
         batch: int | Callable[[str], int] = 16,
         max_waiting: int = 10_000,
@@ -84,7 +85,8 @@ class Follower:
         backoff: Backoff | None = None,
     ) -> None:
         """``beside`` are collections that the subject sees, and that are nobody's concern. With ``_bff_wishes`` among them, other
-        processes may ask for the checkpoint to be saved before its time.
+        processes may ask for the checkpoint to be saved before its time. ``groups`` are ids of collections that are followed
+        under every parent.
         """
         self.name = name
         self.dirty = DirtyKeys(max_waiting, self._on_done)
@@ -96,11 +98,13 @@ class Follower:
         self._subject = subject
         self._collections = frozenset(collections)
         followed = {*self._collections, *beside}
+        self._groups = frozenset(groups)
         self._targets = [Target(collection) for collection in sorted(followed)]
+        self._targets += [Target(group, group=True) for group in sorted(self._groups)]
         self._concurrency = concurrency
         self._batch = batch
         self._save_seconds = save_seconds
-        self._checkpoint = Checkpoint(datastore, name, followed)
+        self._checkpoint = Checkpoint(datastore, name, {*followed, *(f"*/{group}" for group in self._groups)})
         self._begun = False
         self._position: ResumePoint | None = None
         self._resending = False
@@ -128,6 +132,11 @@ class Follower:
         except (BFFError, TimeoutError) as failed:
             logger.warning("%s: could not save where it has come to: %s", self.name, failed)
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that has changed is worked off, as far as its listener knows. The as-of timepoint may be older."""
+        return self._listening is not None and self._listening.following and not len(self.dirty) and not self.dirty.building
+
     async def wait_for(self, timepoint: Timepoint) -> Timepoint:
         """Wait until every change up to the timepoint is worked off. The as-of timepoint then."""
         while self.progress.as_of < timepoint:
@@ -153,9 +162,12 @@ class Follower:
         self._resending = False
         async with self._datastore.listen(self._targets, self._position) as listening:
             self._listening = listening
-            async for changes in listening:
-                await self._process(changes)
-                self.supervisor.healthy("follow")
+            try:
+                async for changes in listening:
+                    await self._process(changes)
+                    self.supervisor.healthy("follow")
+            finally:
+                self._listening = None
         raise DatastoreUnavailable("the listener ended")
 
     async def _process(self, changes: Changes) -> None:
@@ -164,7 +176,7 @@ class Follower:
         documents = [one for one in changes.documents if not self._is_old(one)]
         self._subject.seen(documents)
         wishes = [one for one in documents if one.collection == WISHES and one.id == self.name]
-        documents = [one for one in documents if one.collection in self._collections]
+        documents = [one for one in documents if self._follows(one.collection)]
         if documents:
             # When a document was deleted is not told exactly everywhere.
             wanted = max(one.update_time if one.exists else ANY for one in documents)
@@ -183,6 +195,9 @@ class Follower:
         self.progress.seen(changes.resume)
         if wishes:
             self._wished.set()
+
+    def _follows(self, collection: str) -> bool:
+        return collection in self._collections or (bool(self._groups) and collection.rpartition("/")[2] in self._groups)
 
     def _is_old(self, document: Document) -> bool:
         """Within a resend: it has not changed since what was worked off."""

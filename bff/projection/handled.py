@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from bff.document import MAX_ID_BYTES, Document, join_path
@@ -24,6 +24,10 @@ class Handled:
 
     ``data`` is that version, kept for triggers that want to know what was deleted. ``own`` says that the handler changed the
     document itself: the version of the time at which this was ``written`` is its own.
+
+    ``error`` is what was raised for the version of the time ``failed``, the last of ``attempts`` times, first at ``since``. Where
+    ``sources`` are those that the version was a document of, where that depends on what is in it. Where
+    it is ``dead``, it was raised so often that the version is set aside: nobody tries it again by himself.
     """
 
     mediator: str
@@ -34,6 +38,10 @@ class Handled:
     attempts: int = 0
     own: bool = False
     written: Timepoint = 0
+    failed: Timepoint = 0
+    since: Timepoint = 0
+    dead: bool = False
+    sources: tuple[str, ...] | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> Handled | None:
@@ -50,17 +58,49 @@ class Handled:
             stored.get("attempts", 0),
             stored.get("own", False),
             document.update_time,
+            stored.get("failed", 0),
+            stored.get("since", 0),
+            stored.get("dead", False),
+            None if (sources := stored.get("sources")) is None else tuple(sources),
         )
 
     def to_data(self) -> dict[str, Value]:
         stored: dict[str, Value] = {"mediator": self.mediator, "path": self.path, "seen": self.seen}
         if self.data is not None:
             stored["data"] = dump_document(self.data)
+        if self.sources is not None:
+            stored["sources"] = list(self.sources)
         if self.own:
             stored["own"] = True
         if self.error is not None:
-            stored |= {"failing": True, "error": self.error, "attempts": self.attempts}
+            stored |= {"dead" if self.dead else "failing": True, "error": self.error, "attempts": self.attempts}
+            stored |= {"failed": self.failed, "since": self.since}
         return stored
+
+    def sets_aside(self, document: Document) -> bool:
+        """Whether this state of the document is one that nobody tries by himself."""
+        return self.dead and self._is_failed(document.update_time)
+
+    def failed_at(self, version: Timepoint, error: str, now: Timepoint, most: int) -> Handled:
+        """After one more attempt at a version of the document; ``most`` is after how many of them it is set aside."""
+        same = self.error is not None and self._is_failed(version)
+        attempts = self.attempts + 1 if same else 1
+        return replace(
+            self,
+            error=error,
+            attempts=attempts,
+            own=False,
+            failed=version,
+            since=self.since if same else now,
+            dead=attempts >= most or (same and self.dead),
+        )
+
+    def _is_failed(self, version: Timepoint) -> bool:
+        return version == self.failed or (self.own and version == self.written)
+
+    def settled(self) -> Handled:
+        """The failure is over."""
+        return replace(self, error=None, attempts=0, failed=0, since=0, dead=False, own=False)
 
 
 def what_happened(document: Document, before: Handled | None) -> What | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import count
 from types import TracebackType
 
 from bff.datastore.port import Datastore
@@ -12,6 +13,7 @@ from bff.document import Document
 from bff.errors import IncompleteBuild
 from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
+from bff.observability.tracing import Attributes
 from bff.projection.affected import Affected
 from bff.projection.builder import Builder, Built
 from bff.projection.checkpoint import WISHES
@@ -33,6 +35,8 @@ __all__ = ["Projector"]
 
 logger = logging.getLogger(__name__)
 
+MIXED_LIMIT_SECONDS = 3600.0
+
 
 class Projector:
     """Follows the domain documents that views read, and keeps the views' documents up to date, until it is closed.
@@ -52,11 +56,14 @@ class Projector:
         max_waiting: int = 10_000,
         save_seconds: float = 1.0,
         sweep_seconds: float = 15.0,
+        mixed_seconds: float = 60.0,
         retry: Backoff | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """``concurrency`` builds of up to ``batch`` views of a kind run at a time (fewer where a view is made of many documents);
         the listener waits while ``max_waiting`` wait.
+
+        After ``mixed_seconds``, and then after twice as long each time, up to an hour, it looks whether other code has built any.
 
         ``retry`` is for views that cannot be built, ``backoff`` for a datastore that cannot be reached.
         """
@@ -64,6 +71,7 @@ class Projector:
         self._datastore = datastore
         self._catalog = catalog
         self._sweep_seconds = sweep_seconds
+        self._mixed_seconds = mixed_seconds
         self.shapes = Shapes()
         self._recent = RecentChanges()
         self._subject = _Views(self)
@@ -105,6 +113,15 @@ class Projector:
         """The timepoint up to which every change has been seen, and what follows from it written. 0: not known yet."""
         return self._follower.progress.as_of
 
+    def lag(self, now: Timepoint) -> float | None:
+        """For how many seconds the stored views may be behind at this moment; 0 where everything that has changed is in them.
+
+        None where nothing has ever been worked off.
+        """
+        if self._follower.caught_up:
+            return 0.0
+        return max(0, now - self.as_of) / 1_000_000 if self.as_of else None
+
     async def wait_for(self, timepoint: Timepoint, timeout: float = 30.0) -> Timepoint:
         """Wait until every change up to the timepoint (a commit's) is written; the as-of timepoint. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -144,9 +161,18 @@ class Projector:
     async def _rebuild_outdated(self) -> None:
         # At the first start the listener brings every root: what is left to do is known afterwards.
         await self._follower.progress.wait_for_first()
-        for view in await Definitions(self._datastore).outdated(self._catalog.views.values()):
-            await rebuild(self._datastore, [view], builder=self._builder, on_progress=self._on_rebuild, force=False)
+        definitions, views = Definitions(self._datastore), self._catalog.views.values()
+        await self._rebuild(await definitions.outdated(views))
         self._rebuilt.set()
+        pauses = Backoff(first=self._mixed_seconds, limit=MIXED_LIMIT_SECONDS)
+        for time in count(1):
+            await asyncio.sleep(pauses.delay(time))
+            await self._rebuild(await definitions.mixed(views))
+            self._follower.supervisor.healthy("definitions")
+
+    async def _rebuild(self, views: Iterable[type[ViewModel]]) -> None:
+        for view in views:
+            await rebuild(self._datastore, [view], builder=self._builder, on_progress=self._on_rebuild, force=False)
 
     def _on_rebuild(self, progress: RebuildProgress) -> None:
         self._rebuilding[progress.view] = progress
@@ -184,7 +210,10 @@ class _Views:
         view, keys = batch
         dirty = self._projector._follower.dirty
         wanted = {key: dirty.wanted(view, key) for key in keys}
-        await self._projector._builder.catch_up(self._projector._catalog.views[view], wanted)
+        builder = self._projector._builder
+        told: Attributes = {"bff.view": view, "bff.views": len(keys)}
+        with builder.tracing.span("bff.build", told, follows=wanted.values()):
+            await builder.catch_up(self._projector._catalog.views[view], wanted)
 
     async def note(self) -> None:
         await self._projector._builder.flush()

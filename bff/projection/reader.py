@@ -53,6 +53,11 @@ class ViewReader:
         self._builder = builder
         self.news = self._builder.news
 
+    @property
+    def builder(self) -> Builder:
+        """What builds the views that are not stored, and counts that."""
+        return self._builder
+
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
         """The views as they are stored, in one read; those that are not stored, or of an older shape, are built and stored.
 
@@ -181,7 +186,7 @@ def _version(document: Document) -> Timepoint | None:
 
 def is_whole(view: type[ViewModel], data: Mapping[str, Value] | None) -> bool:
     """Whether a document has every field that the view has now: one of older code may lack some."""
-    return data is not None and all(field.document_name in data for field in view.__view__.fields.values())
+    return data is not None and all(field.document_name in data for field in view.__view__.stored.values())
 
 
 def _stored(view: type[ViewModel], key: str, document: Document) -> StoredView:

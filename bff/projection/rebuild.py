@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ from bff.model.view_model import ViewModel
 from bff.projection.builder import Builder
 from bff.projection.definitions import Definitions
 from bff.projection.paging import pages, with_prefix
+from bff.projection.rebuild_place import RebuildPlace
 from bff.projection.roots import single_root
 from bff.projection.stored_view import METADATA, metadata_path
-from bff.query import Query
+from bff.query import Cursor, Query
 from bff.together import together
 from bff.types import Timepoint
 
@@ -49,101 +51,170 @@ async def rebuild(
     builder: Builder | None = None,
     on_progress: OnProgress = lambda progress: None,
     force: bool = True,
+    resume: bool = False,
     concurrency: int = 3,
+    page: int = PAGE,
 ) -> list[RebuildProgress]:
     """Build every key of these views: each document of a single root's model, and every view that is stored.
 
     The documents that are there serve until they are replaced, one by one; a view whose root is gone is removed. Without
-    ``force`` what is of the present definition already is left alone: an interrupted rebuild goes on where it was.
+    ``force`` what is of the present definition already is left alone: an interrupted rebuild goes on where it was. With
+    ``force`` it does so where it is told to ``resume``; how far it has come is noted then, after each ``page`` of keys.
 
     ``concurrency`` builds of up to 64 views run at a time, so that one is read and built while others are written.
 
     Raises DatastoreUnavailable. A view that cannot be built counts as ``failed`` and keeps its last good value.
     """
-    builder = builder or Builder(datastore)
+    builder = builder or Builder(datastore, anew=force)
     done = []
     for view in views:
-        began = await datastore.ping()
-        work = _Work(builder, view, on_progress, concurrency)
-        await work.through(_roots(datastore, view, force=force))
-        await work.through(_stored(datastore, view, began, force=force))
+        place = await RebuildPlace.load(datastore, view) if resume else None
+        await Definitions(datastore).want(view, throughout=place is None)
+        if place is None:
+            place = RebuildPlace(view.__view__.name, view.__view__.definition_hash, await datastore.ping())
+        work = _Work(builder, view, on_progress, concurrency, place, noting=resume)
+        if not place.rest:
+            await work.through(_roots(datastore, view, place.after, page, force=force))
+            place = await work.rest()
+        await work.through(_stored(datastore, view, place, page, force=force))
         await builder.flush()
         await Definitions(datastore).complete(view)
+        if resume:
+            await RebuildPlace.clear(datastore, view)
         done.append(work.complete())
     return done
+
+
+@dataclass(slots=True)
+class _Page:
+    """Keys that were found together, up to the path ``last``: those that nobody has taken yet, and how many are built."""
+
+    keys: list[str]
+    last: str
+    size: int
+    built: int = 0
+    failed: int = 0
 
 
 class _Work:
     """The rebuild of one view: whoever is done with a batch takes the next keys."""
 
-    def __init__(self, builder: Builder, view: type[ViewModel], on_progress: OnProgress, concurrency: int) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        view: type[ViewModel],
+        on_progress: OnProgress,
+        concurrency: int,
+        place: RebuildPlace,
+        *,
+        noting: bool,
+    ) -> None:
         self._builder = builder
         self._view = view
         self._on_progress = on_progress
         self._concurrency = concurrency
-        self._progress = RebuildProgress(view.__view__.name)
-        self._left: list[str] = []
+        self._place = place
+        self._noting = noting
+        self._progress = RebuildProgress(view.__view__.name, place.built, place.built, place.failed)
+        self._page = _Page([], "", 0)
+        self._under_way: deque[_Page] = deque()
         self._taking = asyncio.Lock()
+        self._saving = asyncio.Lock()
         on_progress(self._progress)
 
-    async def through(self, pages: AsyncGenerator[list[str], None]) -> None:
+    async def through(self, pages: AsyncGenerator[_Page, None]) -> None:
         """Build all of these, and return when they are built."""
         async with aclosing(pages):
             await together(*(self._build(pages) for _ in range(self._concurrency)))
+
+    async def rest(self) -> RebuildPlace:
+        """The roots are done."""
+        await self._note(replace(self._place, rest=True, after=""))
+        return self._place
 
     def complete(self) -> RebuildProgress:
         self._progress = replace(self._progress, complete=True)
         self._on_progress(self._progress)
         return self._progress
 
-    async def _build(self, pages: AsyncGenerator[list[str], None]) -> None:
-        while keys := await self._take(pages):
+    async def _build(self, pages: AsyncGenerator[_Page, None]) -> None:
+        while taken := await self._take(pages):
+            page, keys = taken
             built = await self._builder.build(self._view, keys)
             failed = sum(one.error is not None for one in built)
             before = self._progress
             self._progress = replace(before, built=before.built + len(built), failed=before.failed + failed)
             self._on_progress(self._progress)
+            page.built += len(keys)
+            page.failed += failed
+            await self._note_done()
 
-    async def _take(self, pages: AsyncGenerator[list[str], None]) -> list[str]:
-        """The next batch, none at the end. While one reads the next page, the others build what is left of the last."""
+    async def _take(self, pages: AsyncGenerator[_Page, None]) -> tuple[_Page, list[str]] | None:
+        """The next batch, None at the end. While one reads the next page, the others build what is left of the last."""
         async with self._taking:
-            if not self._left:
-                self._left = await anext(pages, [])
-                self._progress = replace(self._progress, found=self._progress.found + len(self._left))
+            page = self._page
+            if not page.keys:
+                following = await anext(pages, None)
+                if following is None:
+                    return None
+                page = self._page = following
+                self._under_way.append(page)
+                self._progress = replace(self._progress, found=self._progress.found + page.size)
             size = self._builder.batch(self._view.__view__.name, BATCH)
-            keys, self._left = self._left[:size], self._left[size:]
-            return keys
+            keys, page.keys = page.keys[:size], page.keys[size:]
+            return page, keys
+
+    async def _note_done(self) -> None:
+        """Note how far everything is built: pages end in another order than they began."""
+        async with self._saving:
+            place = self._place
+            while self._under_way and self._under_way[0].built == self._under_way[0].size:
+                page = self._under_way.popleft()
+                place = replace(place, after=page.last, built=place.built + page.size, failed=place.failed + page.failed)
+            if place is not self._place:
+                await self._note(place)
+
+    async def _note(self, place: RebuildPlace) -> None:
+        self._place = place
+        if self._noting:
+            await place.save(self._builder.datastore)
 
 
-async def _roots(datastore: Datastore, view: type[ViewModel], *, force: bool) -> AsyncGenerator[list[str], None]:
+async def _roots(
+    datastore: Datastore, view: type[ViewModel], after: str, size: int, *, force: bool
+) -> AsyncGenerator[_Page, None]:
     """The documents that a view's keys are the ids of, where it has a single root."""
     root = single_root(view)
     if root is None:
         return
-    async for documents in pages(datastore, root.model.all().to_query(), PAGE, ()):
+    async for documents in pages(datastore, _from(after, root.model.all().to_query()), size, ()):
         keys = [document.id for document in documents]
         if not force:
             async with datastore.snapshot() as snapshot:
                 known = await snapshot.get([metadata_path(view.__view__.name, key) for key in keys], BUILT)
             keys = [key for key, metadata in zip(keys, known, strict=True) if not _is_current(view, metadata)]
         if keys:
-            yield keys
+            yield _Page(keys, documents[-1].path, len(keys))
 
 
 async def _stored(
-    datastore: Datastore, view: type[ViewModel], began: Timepoint, *, force: bool
-) -> AsyncGenerator[list[str], None]:
+    datastore: Datastore, view: type[ViewModel], place: RebuildPlace, size: int, *, force: bool
+) -> AsyncGenerator[_Page, None]:
     """What is stored, and the scan of the roots cannot have found: views of several roots, and views whose root is gone.
 
     What was built since the rebuild began, by whomever, is as good as built by it.
     """
-    name = view.__view__.name
-    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, name)), PAGE, BUILT):
-        stale = [_key(one) for one in documents if not _is_current(view, one) or (force and _built_at(one) < began)]
+    query = Query(METADATA, with_prefix(METADATA, view.__view__.name))
+    async for documents in pages(datastore, _from(place.after, query), size, BUILT):
+        stale = [_key(one) for one in documents if not _is_current(view, one) or (force and _built_at(one) < place.began)]
         if force and stale:
             stale = await _of_no_root(datastore, view, stale)
         if stale:
-            yield stale
+            yield _Page(stale, documents[-1].path, len(stale))
+
+
+def _from(after: str, query: Query) -> Query:
+    return replace(query, start=Cursor((after,))) if after else query
 
 
 async def _of_no_root(datastore: Datastore, view: type[ViewModel], keys: Sequence[str]) -> list[str]:

@@ -49,4 +49,5 @@ class Shapes:
 
 def shape_write(shape: Shape) -> Set:
     fields: list[Value] = list(shape.fields)
-    return Set(f"{SHAPES}/{shape.id}", {"collection": shape.collection, "group": shape.group, "fields": fields})
+    data: dict[str, Value] = {"collection": shape.collection, "group": shape.group, "fields": fields}
+    return Set(f"{SHAPES}/{shape.id}", data, derived=True)

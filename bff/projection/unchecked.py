@@ -81,7 +81,7 @@ class Unchecked:
     def write(self, note: Note, at: Timepoint) -> Set:
         """What stores it. ``at`` is when its builds are of."""
         views = {view for view, _ in note.left}
-        return Set(note.path, note_data(views.pop(), (key for _, key in note.left), at))
+        return Set(note.path, note_data(views.pop(), (key for _, key in note.left), at), derived=True)
 
     def undo(self, note: Note) -> None:
         """Its commit was not made."""
@@ -156,7 +156,7 @@ async def _remove(datastore: Datastore, notes: Sequence[Note]) -> None:
     try:
         await datastore.commit(
             [
-                Delete(note.path, None if note.update_time is None else Precondition(update_time=note.update_time))
+                Delete(note.path, None if note.update_time is None else Precondition(update_time=note.update_time), derived=True)
                 for note in notes
             ]
         )

@@ -42,6 +42,12 @@ class Written:
     metadata: Metadata | None
     registered: bool
 
+    @property
+    def overwrites_other_code(self) -> bool:
+        """Whether what was stored until now was built by another definition of the view."""
+        before = self.build.metadata
+        return self.registered and before is not None and before.definition != self.build.view.__view__.definition_hash
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -151,7 +157,7 @@ def plan(build: Build, stored_shapes: Collection[Shape] = ()) -> Plan | Written:
         return Written(build, view, before, registered=False)
     shapes = build.dependencies.shapes().difference(stored_shapes)
     writes += [shape_write(shape) for shape in sorted(shapes)]
-    writes.append(Set(metadata.path, metadata.to_data()))
+    writes.append(Set(metadata.path, metadata.to_data(), derived=True))
     return Plan(build, view, metadata, tuple(writes))
 
 
@@ -166,14 +172,14 @@ def _view_writes(build: Build) -> tuple[StoredView, list[Write]]:
     version = _next_version(build)
     if build.content is None:
         if before.document is not None:
-            return StoredView(definition.name, build.key, version, None), [Delete(path)]
+            return StoredView(definition.name, build.key, version, None), [Delete(path, derived=True)]
         if build.metadata is not None and build.metadata.deleted:
             return before, []
         return StoredView(definition.name, build.key, version, None), []
     if before.document is not None and same_data(build.content, _without_version(before)):
         return before, []
     document: dict[str, Value] = {**build.content, "version": version}
-    return StoredView(definition.name, build.key, version, document), [Set(path, document)]
+    return StoredView(definition.name, build.key, version, document), [Set(path, document, derived=True)]
 
 
 def _without_version(view: StoredView) -> dict[str, Value]:

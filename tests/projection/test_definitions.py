@@ -12,6 +12,7 @@ from bff.model.domain_model import DomainModel
 from bff.model.field import field
 from bff.model.store import Store, reference
 from bff.model.view_model import ViewModel
+from bff.projection.definitions import Definitions
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
 from bff.projection.rebuild import RebuildProgress, rebuild
@@ -133,6 +134,32 @@ async def test_an_interrupted_rebuild_goes_on_where_it_was(datastore: Datastore)
     await ViewReader(datastore, NEW_CATALOG).fresh(NEW, ["s0", "s1"])
     [done] = await rebuild(datastore, [NEW], force=False)
     assert done.built == 3
+
+
+async def test_what_older_code_builds_after_the_rebuild_is_built_again(datastore: Datastore) -> None:
+    """A rolling deploy: a process of the old code goes on for a while, and builds what changes."""
+    await with_old_views(datastore)
+    definitions = Definitions(datastore)
+    async with Projector(datastore, NEW_CATALOG, mixed_seconds=3600) as projector:
+        await projector.wait_rebuilt()
+    await write(datastore, Shelf(id="s1", name="moved"))
+    await ViewReader(datastore, OLD_CATALOG).fresh(OLD, ["s1"])
+    assert (await stored(datastore))["s1"] == "moved", "by the old code"
+    assert await definitions.mixed([OLD]) == [], "the old code is not wanted any more: it leaves the others alone"
+    async with Projector(datastore, NEW_CATALOG, mixed_seconds=0.01):
+        async with asyncio.timeout(20):
+            while (await stored(datastore))["s1"] != "MOVED":  # noqa: ASYNC110 - what is waited for is a state, not an event
+                await asyncio.sleep(0.01)
+    assert await definitions.mixed([NEW]) == []
+
+
+async def test_what_the_wanted_code_builds_over_others_is_no_mix(datastore: Datastore) -> None:
+    await with_old_views(datastore)
+    definitions = Definitions(datastore)
+    await ViewReader(datastore, NEW_CATALOG).fresh(NEW, ["s0"])
+    assert await definitions.mixed([OLD]) == [OLD], "nobody has said yet that the new code is wanted"
+    await rebuild(datastore, [NEW])
+    assert await definitions.mixed([NEW]) == []
 
 
 async def test_a_rebuild_beside_a_running_projector(datastore: Datastore) -> None:

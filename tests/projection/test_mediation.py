@@ -15,6 +15,7 @@ from bff.model.mediator import Mediator, sink, source
 from bff.model.ref import Ref
 from bff.model.store import Store, reference
 from bff.model.view_model import ViewModel
+from bff.projection.handling import HandlingOptions
 from bff.projection.mediation import Mediation
 from bff.supervisor import Backoff
 from tests.projection.support import Holding, delete, everything, get, write
@@ -74,6 +75,7 @@ class OrderPage(ViewModel):
 
 
 CATALOG = Catalog.of([OrderPage], [Warehouse])
+QUICK = HandlingOptions(attempts=1_000_000, save_seconds=0.01, retry=Backoff(first=0.02, limit=0.05))
 
 
 async def texts(datastore: Datastore) -> list[str]:
@@ -88,7 +90,7 @@ async def left(datastore: Datastore, item: str = "pen") -> object:
 async def mediation(datastore: Datastore) -> AsyncIterator[Mediation]:
     BROKEN.clear()
     await write(datastore, Stock(id="pen", left=100), Stock(id="ink", left=100))
-    async with Mediation(datastore, CATALOG, save_seconds=0.02, retry=Backoff(first=0.02, limit=0.05)) as running:
+    async with Mediation(datastore, CATALOG, QUICK) as running:
         yield running
 
 
@@ -139,7 +141,7 @@ async def test_a_failure_survives_a_restart(datastore: Datastore, mediation: Med
     await mediation.wait_for(await write(datastore, Order(id="bad", item="ink")))
     await mediation.__aexit__(None, None, None)
     BROKEN.clear()
-    async with Mediation(datastore, CATALOG, retry=Backoff(first=0.01, limit=0.01)) as restarted:
+    async with Mediation(datastore, CATALOG, QUICK) as restarted:
         await restarted.wait_for(await write(datastore, Order(id="next", item="pen")))
         async with asyncio.timeout(20):
             while restarted.status()[0].failing:  # noqa: ASYNC110
@@ -171,7 +173,7 @@ async def test_dying_between_any_two_calls_loses_and_repeats_nothing(datastore: 
     await write(datastore, Stock(id="pen", left=100))
     for at in range(1, 12):
         dying = Holding(datastore, at)
-        async with Mediation(dying, CATALOG, save_seconds=0.01) as mediation:
+        async with Mediation(dying, CATALOG, QUICK) as mediation:
             timepoint = await write(datastore, Order(id=f"o{at}", item="pen"))
             waiting = asyncio.create_task(mediation.wait_for(timepoint))
             held = asyncio.create_task(dying.held.wait())

@@ -1,0 +1,72 @@
+"""Every key of a view: what is stored of it, whatever is known of that, and what should be."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from typing import cast
+
+from bff.datastore.port import Datastore
+from bff.errors import BadUserInput
+from bff.model.view_model import ViewModel
+from bff.projection.paging import pages, with_prefix
+from bff.projection.roots import single_root
+from bff.projection.stored_view import METADATA, metadata_path, view_path
+from bff.query import Query
+
+__all__ = ["every_key", "is_key", "sample"]
+
+PAGE = 256
+
+
+async def every_key(datastore: Datastore, view: type[ViewModel]) -> AsyncGenerator[list[str], None]:
+    """Page by page, each key once, but for one that is stored meanwhile.
+
+    A document in the collection of the views whose id cannot be a key is among them: see ``is_key``. They are read without
+    their fields: one read a key, and some more for each that is not stored. Raises DatastoreUnavailable.
+    """
+    definition = view.__view__
+    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, definition.name)), PAGE, ("key",)):
+        yield [cast("str", (document.data or {})["key"]) for document in documents]
+    async for documents in pages(datastore, Query(definition.collection), PAGE, ()):
+        if keys := await _not_yet(datastore, view, [document.id for document in documents], stored=False):
+            yield keys
+    root = single_root(view)
+    if root is not None:
+        async for documents in pages(datastore, root.model.all().to_query(), PAGE, ()):
+            if keys := await _not_yet(datastore, view, [document.id for document in documents], stored=True):
+                yield keys
+
+
+def is_key(view: type[ViewModel], key: str) -> bool:
+    try:
+        view.split_key(key)
+    except BadUserInput:
+        return False
+    return True
+
+
+async def sample(keys: AsyncIterable[list[str]], size: int) -> list[str]:
+    """So many of them, each with the same chance; all where there are no more."""
+    chosen: list[str] = []
+    seen = 0
+    async for page in keys:
+        for key in page:
+            seen += 1
+            if len(chosen) < size:
+                chosen.append(key)
+            elif (place := random.randrange(seen)) < size:
+                chosen[place] = key
+    return chosen
+
+
+async def _not_yet(datastore: Datastore, view: type[ViewModel], keys: Sequence[str], *, stored: bool) -> list[str]:
+    """Those of which there is no metadata and, of ``stored`` ones, no document."""
+    definition = view.__view__
+    kinds = [[metadata_path(definition.name, key) for key in keys]]
+    if stored:
+        kinds.append([view_path(definition.collection, key) for key in keys])
+    async with datastore.snapshot() as snapshot:
+        found = await snapshot.get([path for paths in kinds for path in paths], ())
+    known = {document.path for document in found if document.exists}
+    return [key for key, *paths in zip(keys, *kinds, strict=True) if known.isdisjoint(paths)]

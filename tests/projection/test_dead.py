@@ -1,0 +1,103 @@
+"""Documents that no mediator can handle are set aside after so many attempts, and come back when they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bff.datastore.port import Datastore
+from bff.projection.dead import DeadLetter, DeadLetters
+from bff.projection.handling import HandlingOptions
+from bff.projection.mediation import Mediation, handlings
+from bff.supervisor import Backoff
+from tests.projection.support import delete, everything, write
+from tests.projection.test_mediation import BROKEN, CATALOG, Order, Stock, left, texts
+
+pytestmark = pytest.mark.anyio
+
+OPTIONS = HandlingOptions(attempts=3, seconds=5.0, save_seconds=0.01, retry=Backoff(first=0.01, limit=0.02))
+
+
+@pytest.fixture
+async def mediation(datastore: Datastore, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Mediation]:
+    BROKEN.clear()
+    BROKEN.add("ink")
+    await write(datastore, Stock(id="pen", left=100), Stock(id="ink", left=100))
+    with caplog.at_level("CRITICAL"):
+        async with Mediation(datastore, CATALOG, OPTIONS) as running:
+            yield running
+
+
+async def dead(datastore: Datastore, count: int) -> list[DeadLetter]:
+    """Those that are set aside, once there are so many."""
+    letters = DeadLetters(datastore, handlings(datastore, CATALOG, OPTIONS))
+    async with asyncio.timeout(20):
+        while (await letters.counts()).documents != count:  # noqa: ASYNC110 - what is waited for is a state, not an event
+            await asyncio.sleep(0.01)
+    return [letter async for letter in letters]
+
+
+async def test_after_so_many_attempts_it_is_set_aside_and_others_go_on(datastore: Datastore, mediation: Mediation) -> None:
+    await mediation.wait_for(await write(datastore, Order(id="bad", item="ink")))
+    [letter] = await dead(datastore, 1)
+    assert (letter.name, letter.key, letter.attempts) == ("Warehouse", "orders/bad", 3)
+    assert letter.error == "RuntimeError: ink is out"
+    assert letter.since > 0
+    await mediation.wait_for(await write(datastore, Order(id="good", item="pen")))
+    assert await texts(datastore) == ["took 1 pen"]
+    assert mediation.status()[0].failing == 0, "nobody tries it by himself"
+
+
+async def test_it_stays_set_aside_over_a_restart_and_a_lost_checkpoint(datastore: Datastore, mediation: Mediation) -> None:
+    await mediation.wait_for(await write(datastore, Order(id="bad", item="ink")))
+    await dead(datastore, 1)
+    await mediation.__aexit__(None, None, None)
+    BROKEN.clear()
+    await delete(datastore, "_bff_projectors/mediator:Warehouse")
+    async with Mediation(datastore, CATALOG, OPTIONS) as restarted:
+        await restarted.wait_for(await write(datastore, Order(id="next", item="pen")))
+    assert await texts(datastore) == ["took 1 pen"]
+    assert len(await dead(datastore, 1)) == 1
+
+
+async def test_a_retry_that_works_clears_it_and_one_that_does_not_keeps_it(datastore: Datastore, mediation: Mediation) -> None:
+    await mediation.wait_for(await write(datastore, Order(id="bad", item="ink")))
+    [letter] = await dead(datastore, 1)
+    letters = DeadLetters(datastore, handlings(datastore, CATALOG, OPTIONS))
+    assert letters.knows(letter)
+    assert await letters.retry(letter) == "RuntimeError: ink is out"
+    [again] = await dead(datastore, 1)
+    assert (again.attempts, again.since) == (4, letter.since)
+    BROKEN.clear()
+    assert await letters.retry(letter) is None
+    assert await dead(datastore, 0) == []
+    assert (await texts(datastore), await left(datastore, "ink")) == (["took 1 ink"], 99)
+    # Once more is no more: the version is handled.
+    assert await letters.retry(letter) is None
+    assert await left(datastore, "ink") == 99
+
+
+async def test_a_document_that_changes_is_tried_anew(datastore: Datastore, mediation: Mediation) -> None:
+    await mediation.wait_for(await write(datastore, Order(id="bad", item="ink")))
+    await dead(datastore, 1)
+    await mediation.wait_for(await write(datastore, Order(id="bad", item="pen")))
+    assert await dead(datastore, 0) == []
+    assert await texts(datastore) == ["took 1 pen"], "it was never handled before: it is a created one"
+
+
+async def test_one_that_is_deleted_is_nobodys_concern_any_more(datastore: Datastore, mediation: Mediation) -> None:
+    await mediation.wait_for(await write(datastore, Order(id="bad", item="ink")))
+    await dead(datastore, 1)
+    await mediation.wait_for(await delete(datastore, "orders/bad"))
+    assert await dead(datastore, 0) == []
+    assert not await everything(datastore, "_bff_mediators")
+
+
+async def test_a_document_that_cannot_be_read_is_one_of_them(datastore: Datastore, mediation: Mediation) -> None:
+    from bff.datastore.port import Set
+
+    await datastore.commit([Set("orders/odd", {"item": 3, "count": "many"})])
+    [letter] = await dead(datastore, 1)
+    assert letter.error.startswith("InvalidDocument: orders/odd")
