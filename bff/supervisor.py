@@ -6,10 +6,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
+
+from bff.observability.request_id import current_request_id
 
 __all__ = ["Backoff", "State", "Status", "Supervisor"]
 
@@ -91,7 +94,11 @@ class Supervisor:
         if running is not None and not running.done():
             raise RuntimeError(f"{self.name}: {name!r} is running already")
         self._statuses[name] = Status(name, State.RUNNING, _now())
-        self._tasks[name] = asyncio.create_task(self._keep_running(name, run), name=f"{self.name}: {name}")
+        # It outlives the request that it may have been started by: that one's id is not its own.
+        context = copy_context()
+        context.run(current_request_id.set, None)
+        running = asyncio.create_task(self._keep_running(name, run), name=f"{self.name}: {name}", context=context)
+        self._tasks[name] = running
 
     def stop(self, name: str) -> None:
         """Cancel what runs under this name and forget it; the name is free at once. ``close`` waits for its end."""
@@ -178,7 +185,23 @@ class Supervisor:
             error,
             exc_info=error if failures == 1 else None,
         )
+        _let_go(error)
         self._statuses[name] = replace(status, state=State.FAILING, since=since, failures=failures, last_error=error)
+
+
+def _let_go(error: BaseException) -> None:
+    """Forget the frames that an error, which is kept, came through, and all that they hold: listeners, batches of documents."""
+    known: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        one.__traceback__ = None
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
 
 
 def _now() -> datetime:

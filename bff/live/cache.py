@@ -38,6 +38,9 @@ class Cache:
         self._entries = feeds.entries
         self._liveness: Liveness | None = None
         self._flights = 0
+        self.hits = 0
+        """How often a view was known; ``misses`` is how many were read."""
+        self.misses = 0
         self.kept = Kept(most, most_bytes, feeds.forget)
 
     def open(self, liveness: Liveness) -> None:
@@ -62,6 +65,7 @@ class Cache:
         state, liveness = entry.state, self._liveness
         if state is None or state.document is None or liveness is None or not liveness.following or not entry.sure:
             return None
+        self.hits += 1
         self.kept.use(entry)
         return state
 
@@ -131,6 +135,7 @@ class Cache:
         entries = [self._keep(view, key) for key in keys]
         began = [entry.begin() for entry in entries]
         self._flights += 1
+        self.misses += len(keys)
         flight = Flight(self._flights, {entry.key: entry.gaps for entry in entries})
         for entry in entries:
             entry.flight = flight

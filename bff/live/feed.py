@@ -14,6 +14,7 @@ from bff.live.entry import Entry
 from bff.live.liveness import Liveness
 from bff.live.reading import Reading
 from bff.live.settle import settle
+from bff.observability.tracing import NO_TRACING, Attributes, Tracing
 from bff.projection.reader import is_whole
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class Feed:
         liveness: Liveness,
         on_subscribed: Callable[[], None],
         drop: Callable[[Entry], None],
+        tracing: Tracing = NO_TRACING,
     ) -> None:
+        self._tracing = tracing
         self.channel = channel
         self.view = view
         self.entries: dict[str, Entry] = {}
@@ -169,6 +172,15 @@ class Feed:
 
     def announced(self, announced: Announcement) -> None:
         """A view has changed."""
+        if not self._tracing.enabled:
+            self._announced(announced)
+            return
+        watched = self.entries.get(announced.key)
+        told: Attributes = {"bff.view": self.view.__view__.name, "bff.watched": 0 if watched is None else len(watched.slots)}
+        with self._tracing.span("bff.push", told, follows=(announced.committed,)):
+            self._announced(announced)
+
+    def _announced(self, announced: Announcement) -> None:
         entry = self.entries.get(announced.key)
         if entry is not None:
             document = announced.document

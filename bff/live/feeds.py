@@ -15,6 +15,7 @@ from bff.live.entry import Entry
 from bff.live.feed import Feed
 from bff.live.liveness import Liveness
 from bff.live.reading import Reading
+from bff.observability.tracing import NO_TRACING, Tracing
 from bff.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -26,7 +27,15 @@ __all__ = ["Feeds"]
 class Feeds:
     """A channel is listened to while it has users (one for each entry, and who needs it beside), and ``linger_seconds`` more."""
 
-    def __init__(self, broadcast: Broadcast, channels: Channels, reading: Reading, linger_seconds: float) -> None:
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        channels: Channels,
+        reading: Reading,
+        linger_seconds: float,
+        tracing: Tracing = NO_TRACING,
+    ) -> None:
+        self._tracing = tracing
         self.channels = channels
         self.entries: dict[type[ViewModel], dict[str, Entry]] = {}
         self._broadcast = broadcast
@@ -135,7 +144,7 @@ class Feeds:
         feed = self._feeds.get(channel)
         if feed is None:
             healthy = partial(self._supervisor.healthy, channel)
-            feed = Feed(channel, view, self._broadcast, self._reading, self._liveness, healthy, self.drop)
+            feed = Feed(channel, view, self._broadcast, self._reading, self._liveness, healthy, self.drop, self._tracing)
             self._feeds[channel] = feed
             self._supervisor.start(channel, feed.run)
         feed.users += 1

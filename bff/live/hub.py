@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -24,6 +24,7 @@ from bff.live.pulses import TRUSTED_SECONDS, Pulses
 from bff.live.reading import Reading, Views
 from bff.live.watch import Watch
 from bff.live.windows import LiveList, Windows
+from bff.observability.tracing import NO_TRACING, Tracing
 from bff.projection.stored_view import StoredView
 from bff.query import Query
 from bff.supervisor import Backoff, Status, Supervisor
@@ -72,6 +73,7 @@ class Hub:
         trusted_seconds: float = TRUSTED_SECONDS,
         relay: Liveness | None = None,
         backoff: Backoff | None = None,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         self._broadcast = broadcast
         self._channels = channels or Channels()
@@ -80,7 +82,7 @@ class Hub:
         self._relay = relay
         self._trusted_seconds = trusted_seconds
         self._reading = Reading(views, batch=batch, at_once=reads_at_once, timeout=read_seconds, backoff=self._backoff)
-        self._feeds = Feeds(broadcast, self._channels, self._reading, linger_seconds)
+        self._feeds = Feeds(broadcast, self._channels, self._reading, linger_seconds, tracing)
         self._cache = Cache(views, self._feeds, most=cached_views, most_bytes=cached_bytes, batch=batch)
         self._windows = Windows(
             views,
@@ -245,6 +247,16 @@ class Hub:
     def cached(self) -> int:
         """How many views are kept for who asks next."""
         return len(self._cache.kept)
+
+    @property
+    def waiting(self) -> int:
+        """How many views that somebody looks at are being read, or wait to be."""
+        return self._reading.waiting
+
+    @property
+    def cache_counts(self) -> Mapping[str, tuple[int, int]]:
+        """By what is cached, how often it was known, and how often it had to be read."""
+        return {"view": (self._cache.hits, self._cache.misses), "list": (self._lists.hits, self._lists.misses)}
 
     @property
     def failing(self) -> int:

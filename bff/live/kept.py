@@ -99,4 +99,4 @@ def weight(state: StoredView | None) -> int:
         length = len(orjson.dumps(state.document, default=repr))
     except orjson.JSONEncodeError:  # such as an integer that JSON has no room for
         length = len(repr(state.document))
-    return BARE_BYTES + BYTES_IN_MEMORY * length + sum(map(len, state.texts.values()))
+    return BARE_BYTES + BYTES_IN_MEMORY * length + state.texts.length

@@ -28,6 +28,8 @@ AGAIN_SECONDS = 10.0
 REMEMBERED = 8
 """For each list that may be kept, so many that were asked for once are remembered."""
 
+MOST_AUDIENCES = 8
+
 LONGEST_QUERY = 4 * 1024
 """A query of more bytes is read every time: what is remembered holds it, and a client may make it as long as a request."""
 
@@ -42,6 +44,13 @@ class KnownList:
     views: Sequence[StoredView]
     more: bool
     texts: dict[Any, bytes] = field(default_factory=dict, repr=False)
+    shown: dict[Any, KnownList | None] = field(default_factory=dict, repr=False)
+
+    def show(self, audience: Any, listed: KnownList | None) -> None:
+        """Remember in ``shown`` what an audience is shown of it, None where that is all; the oldest of 8 makes room."""
+        if len(self.shown) >= MOST_AUDIENCES:
+            del self.shown[next(iter(self.shown))]
+        self.shown[audience] = listed
 
 
 class _Asked:
@@ -74,6 +83,9 @@ class Lists:
         self._asked: OrderedDict[bytes, _Asked] = OrderedDict()
         self._kept: OrderedDict[bytes, _Asked] = OrderedDict()
         self._places = 0
+        self.hits = 0
+        """How often a list was known; ``misses`` is how many were read."""
+        self.misses = 0
 
     def open(self, liveness: Liveness) -> None:
         """Keep windows, while this is following."""
@@ -110,6 +122,7 @@ class Lists:
             return None
         if shown is not asked.shown:
             asked.shown, asked.known = shown, KnownList(shown.views, shown.more)
+        self.hits += 1
         return asked.known
 
     async def read(self, view: type[ViewModel], query: Query, first: int) -> KnownList:
@@ -117,6 +130,7 @@ class Lists:
         known = self.known(view, query, first)
         if known is not None:
             return known
+        self.misses += 1
         if self._live:
             self._note(view, query, first)
         found = await self._views.find_at(replace(query, limit=first + 1), view)

@@ -112,6 +112,11 @@ class Reading:
         self._queued = asyncio.Event()
 
     @property
+    def waiting(self) -> int:
+        """How many entries wait to be read, or to be read again."""
+        return len(self._wishes)
+
+    @property
     def failing(self) -> int:
         """How many entries could not be compared when it was last tried."""
         return sum(1 for wish in self._wishes.values() if wish.failures)

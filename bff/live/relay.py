@@ -15,6 +15,7 @@ from bff.document import Document
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.channels import Channels
 from bff.live.pulses import PULSE_SECONDS, pulse
+from bff.observability.tracing import NO_TRACING, Tracing
 from bff.projection.news import News
 from bff.projection.stored_view import metadata_path
 from bff.supervisor import Backoff, Status, Supervisor
@@ -62,7 +63,9 @@ class Relay:
         timeout: float = 10.0,
         pulse_seconds: float = PULSE_SECONDS,
         backoff: Backoff | None = None,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
+        self._tracing = tracing
         self._datastore = datastore
         self._broadcast = broadcast
         self._channels = channels or Channels()
@@ -171,7 +174,9 @@ class Relay:
                 await asyncio.sleep(0)  # publishing in memory does not wait: hubs are to read while a large batch is announced
 
         at_once = min(self._publishing_at_once, len(announcements))
-        await together(*(publish_pending() for _ in range(at_once)), limit=self._publishing_at_once)
+        if announcements:
+            with self._tracing.span("bff.announce", follows=(one.update_time for one in changes.documents)):
+                await together(*(publish_pending() for _ in range(at_once)), limit=self._publishing_at_once)
 
     async def _of_deletions(self, deleted: Iterable[Document]) -> list[tuple[str, Announcement]]:
         """A deletion's version is in the view's metadata; the listener's time is the listener's."""

@@ -24,6 +24,10 @@ class Watch:
         entry.slots[self] = wake
 
     @property
+    def sight(self) -> None:
+        """Everybody may see it: see ``RestrictedWatch``."""
+
+    @property
     def ended(self) -> bool:
         """Whether live updates have ended."""
         return self.entry.closed

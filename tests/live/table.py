@@ -21,7 +21,7 @@ FIELD = SimpleNamespace(document_name="score")
 
 
 class _Score:
-    __view__ = SimpleNamespace(name="Score", collection="scores", fields={"score": FIELD})
+    __view__ = SimpleNamespace(name="Score", collection="scores", fields={"score": FIELD}, stored={"score": FIELD})
 
     @staticmethod
     def split_key(key: str) -> None: ...

@@ -135,12 +135,12 @@ async def test_what_is_of_older_code_is_read_and_not_shown() -> None:
     shelf.write("a")
     async with live(shelf) as (hub, _, _):
         await read(hub, "a")
-        Board.__view__.fields["points"] = type("Field", (), {"document_name": "points"})
+        Board.__view__.stored["points"] = type("Field", (), {"document_name": "points"})
         try:
             hub.announced("Board", Announcement("a", 9, {"id": "a", "version": 9}))
             assert known(hub, "a") is None
         finally:
-            Board.__view__.fields.clear()
+            Board.__view__.stored.clear()
 
 
 async def test_a_gap_drops_what_nobody_looks_at_and_compares_the_rest() -> None:

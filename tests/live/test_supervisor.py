@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 
 import pytest
 
@@ -52,6 +54,47 @@ async def test_what_raises_is_started_again_and_is_failing_until_it_says_it_is_w
         "s: flaky failed (2 in a row): OSError: two",
     ]
     assert [record.exc_info is not None for record in errors] == [True, False]
+
+
+class Held:
+    """Something large."""
+
+
+@pytest.mark.parametrize("wraps", ["nothing", "a cause", "a group"])
+async def test_an_error_that_is_kept_keeps_nothing_else(wraps: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "bff.supervisor")  # what was logged is kept, too, by who captures it
+    held: list[weakref.ref[Held]] = []
+
+    def fail() -> None:
+        thing = Held()
+        held.append(weakref.ref(thing))
+        raise OSError("gone")
+
+    def fail_wrapped() -> None:
+        try:
+            fail()
+        except OSError as error:
+            if wraps == "a group":
+                raise ExceptionGroup("all", [error]) from None
+            if wraps == "a cause":
+                raise RuntimeError("because") from error
+            raise
+
+    failed = asyncio.Event()
+
+    async def run() -> None:
+        if held:
+            failed.set()
+            await asyncio.Event().wait()
+        fail_wrapped()
+
+    async with asyncio.timeout(10), Supervisor("s", backoff=QUICK) as supervisor:
+        supervisor.start("run", run)
+        await failed.wait()
+        (status,) = supervisor.status()
+        assert status.last_error is not None
+        gc.collect()
+        assert held[0]() is None
 
 
 async def test_what_runs_for_a_while_is_well() -> None:
