@@ -69,9 +69,9 @@ def bind(schema: GraphQLSchema, catalog: Catalog, bindables: Sequence[Bindable |
         # What follows from stored views alone, its ETag can be told from their versions.
         field.extensions["bff.stored"] = field.ast_node is None and field.resolve is resolve
         if field.resolve is not None and field.resolve is not resolve:
-            field.resolve = wrap_resolver(field.resolve)
+            field.resolve = wrap_resolver(field.resolve, _names(field))
         if field.subscribe is not None and field.subscribe is not subscribe:
-            field.subscribe = wrap_source(field.subscribe)
+            field.subscribe = wrap_source(field.subscribe, _names(field))
 
 
 def type_of(value: Any, info: GraphQLResolveInfo, abstract: GraphQLAbstractType) -> Any:
@@ -117,6 +117,11 @@ def _bind_fields(one: GraphQLObjectType, catalog: Catalog) -> None:
         elif field.resolve is None and field.ast_node is None:
             # Said outright: fallback resolvers, which know other names, are for what is written by hand.
             field.resolve = default_field_resolver
+
+
+def _names(field: GraphQLField) -> set[str]:
+    """What its arguments are called, as its resolver gets them."""
+    return {argument.out_name or name for name, argument in field.args.items()}
 
 
 def _serialising(one: GraphQLNamedType) -> tuple[Any, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bff.datastore.unit_of_work import Change
 from bff.projection.views_affected import MAX_VIEWS, ViewsAffected
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Commits"]
 
+ToldOf: TypeAlias = "Callable[[list[tuple[str, str]]], Awaitable[list[tuple[str, str]]]]"
+"""Of views, by name and key, those that whoever asks may be told of."""
+
 
 class Commits:
     """The commits of one operation, while it is entered; ``once`` is where it came with an idempotency key.
 
-    What they affect is looked up when the response is told of it: the answer, and who looks at what it shows, come first.
+    ``visible`` are those of the views concerned that may be told of. What they affect is looked up when the response is told of
+    it: the answer, and who looks at what it shows, come first.
     """
 
-    def __init__(self, effects: Effects | None, once: Idempotency | None = None) -> None:
+    def __init__(self, effects: Effects | None, visible: ToldOf, once: Idempotency | None = None) -> None:
         self.once = once
         self._effects = effects
+        self._visible = visible
         self._committed_at: Timepoint | None = None
         self._found: list[ViewsAffected] = []
         self._made: list[Sequence[Change]] = []
@@ -65,7 +70,7 @@ class Commits:
         if effects is not None:
             self._found += await together(*(effects.of(changes) for changes in made))
         found = self._found
-        affects = sorted({view for one in found for view in one.views})
+        affects = await self._visible(sorted({view for one in found for view in one.views}))
         told: dict[str, Any] = {
             "committedAt": str(self._committed_at),
             "affects": [{"view": view, "id": key} for view, key in affects[:MAX_VIEWS]],

@@ -16,6 +16,9 @@ from bff.datastore.session import DatastoreSession
 from bff.model.catalog import Catalog
 from bff.model.session import use_session
 from bff.model.view_model import ViewModel
+from bff.observability.tally import Tally
+from bff.observability.tracing import NO_TRACING, Tracing
+from bff.principal import ANONYMOUS, Principal
 from bff.projection.fresh_reader import FreshReader
 from bff.projection.reader import ViewReader
 from bff.request_extensions import NAME, NOTHING_ASKED, RequestExtensions
@@ -33,6 +36,7 @@ from bff.resolvers.view_document import ViewDocument
 
 if TYPE_CHECKING:
     from bff.live.hub import Hub
+    from bff.live.restricted_hub import RestrictedHub
 
 __all__ = ["Context"]
 
@@ -41,7 +45,8 @@ __all__ = ["Context"]
 class Context:
     """One operation's way to everything: a new one for every query, mutation and subscription.
 
-    ``request`` is what the operation came with (Starlette's Request or WebSocket); ``state`` is for you. ``asked`` is what it
+    ``request`` is what the operation came with (Starlette's Request or WebSocket), ``principal`` who has sent it; ``state`` is
+    for you. ``views`` and ``hub`` show what this principal may see, which is the same for each ``audience``. ``asked`` is what it
     asks for in ``extensions.bff``, ``fingerprint`` the same for requests that ask the same. ``told`` goes out as
     ``extensions.bff`` of the response. ``kind`` is what is operated, ``consistency`` what its process knows; ``commits`` are
     those of a mutation. ``source`` makes the events of a subscription, which follows ``max_links`` linked views at most, and
@@ -51,8 +56,9 @@ class Context:
     datastore: Datastore
     catalog: Catalog
     views: ViewReader
-    hub: Hub
+    hub: Hub | RestrictedHub
     request: Any = None
+    principal: Principal = ANONYMOUS
     state: dict[str, Any] = field(default_factory=dict)
     asked: RequestExtensions = NOTHING_ASKED
     fingerprint: str = ""
@@ -63,6 +69,9 @@ class Context:
     source: Source | None = None
     version: str | None = None
     max_links: int = MAX_LINKS
+    audience: str = ""
+    tally: Tally = field(default_factory=Tally)
+    tracing: Tracing = NO_TRACING
     _freshness: Freshness = field(init=False, repr=False)
     _loaders: Loaders = field(init=False, repr=False)
 
@@ -102,16 +111,29 @@ class Context:
         known = self.consistency
         once = None
         if key is not None:
-            once = Idempotency(self.datastore, known.effects, key, self.fingerprint, known.idempotency_hours)
+            once = Idempotency(self.datastore, known.effects, key, self.fingerprint, known.idempotency_hours, self.principal)
             before = await once.begin()
             if before is not None:
                 return before
         await self._freshness.note()
-        async with Commits(known.effects, once) as self.commits:
+        async with Commits(known.effects, self._visible, once) as self.commits:
             response = await execute()
             self.told |= {**await self.commits.told(), **self._freshness.told()}
             response = self._with_told(response)
             return response if once is None else await once.finish(response)
+
+    async def _visible(self, affected: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Of these views, by name and key, those that the principal may know of."""
+        views = self.catalog.views
+        keys: dict[str, list[str]] = {}
+        for name, key in affected:
+            if views[name].__view__.has_readers:
+                keys.setdefault(name, []).append(key)
+        hidden = set()
+        for name, some in keys.items():
+            found = await self.views.read_at(views[name], some)
+            hidden |= {(name, one.key) for one in found.views if one.document is None}
+        return [one for one in affected if one not in hidden]
 
     async def begin(self) -> None:
         """Before a subscription is opened."""

@@ -15,6 +15,7 @@ from bff.resolvers.reads import ViewId
 if TYPE_CHECKING:
     from bff.live.follow import Follow
     from bff.live.hub import Hub
+    from bff.live.restricted_hub import RestrictedFollow, RestrictedHub
 
 __all__ = ["MAX_LINKS", "Followed"]
 
@@ -29,7 +30,7 @@ MAX_LINKS: Final = 1_000
 class _Link:
     """One linked view, and what each group of the subscription has shown of it."""
 
-    follow: Follow
+    follow: Follow | RestrictedFollow
     shown: dict[Hashable, StoredView | None] = field(default_factory=dict)
 
 
@@ -47,7 +48,7 @@ class Followed:
     an event has been given with the one that the hub has now, and an event is always given the hub's.
     """
 
-    def __init__(self, hub: Hub, on_news: Callable[[], None], limit: int = MAX_LINKS) -> None:
+    def __init__(self, hub: Hub | RestrictedHub, on_news: Callable[[], None], limit: int = MAX_LINKS) -> None:
         self.stale: set[Hashable] = set()
         self._hub = hub
         self._on_news = on_news

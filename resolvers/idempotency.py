@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from bff.datastore.port import Datastore, ExpectDocument, Set
 from bff.datastore.session import Done, TransactionSession, transaction
 from bff.document import Document, join_path
 from bff.errors import Conflict, DatastoreError, IdempotencyKeyReused, OutcomeUnknown
+from bff.principal import ANONYMOUS, Principal
 from bff.projection.views_affected import ViewsAffected
 from bff.resolvers.idempotency_record import COLLECTION, Entry, IdempotencyRecord
 from bff.types import Value
@@ -39,10 +41,18 @@ class Idempotency:
     A mutation that fails commits nothing, and so leaves no record: it may be tried again under its key.
     """
 
-    def __init__(self, datastore: Datastore, effects: Effects | None, key: str, fingerprint: str, hours: float) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        effects: Effects | None,
+        key: str,
+        fingerprint: str,
+        hours: float,
+        owner: Principal = ANONYMOUS,
+    ) -> None:
         self._datastore = datastore
         self._effects = effects
-        self._path = join_path(COLLECTION, hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest())
+        self._path = join_path(COLLECTION, hashlib.sha256(_named(key, owner)).hexdigest())
         self._fingerprint = fingerprint
         self._hours = hours
         self._failed = False
@@ -83,7 +93,7 @@ class Idempotency:
             raise
         entry, replayed = done.result
         timepoint = entry.committed_at if replayed and entry.committed_at is not None else done.timepoint
-        return Done(entry.given(), timepoint), entry.affected
+        return Done(entry.given(), timepoint, attempts=done.attempts), entry.affected
 
     async def finish(self, response: dict[str, Any]) -> dict[str, Any]:
         """The response to give: this one, or the one that was given to whoever came with the same key and was faster.
@@ -133,3 +143,12 @@ class Idempotency:
         if record.fingerprint != self._fingerprint:
             raise IdempotencyKeyReused("this idempotency key came before with another operation, or with other variables")
         return record
+
+
+def _named(key: str, owner: Principal) -> bytes:
+    """A key is its owner's: another one's of the same name is another key, and tells nothing of what the first came to."""
+    text = key.encode(errors="surrogatepass")
+    if owner.id is None:
+        return text
+    # 0xFF is in no text: nobody can write a key that is taken for another one's.
+    return b"\xff" + json.dumps([owner.tenant, owner.id]).encode() + b"\xff" + text

@@ -22,6 +22,7 @@ from bff.resolvers.view_document import ViewDocument
 from bff.types import Timepoint
 
 if TYPE_CHECKING:
+    from bff.live.restricted_hub import RestrictedList
     from bff.live.windows import LiveList
 
 __all__ = ["ListChanges", "list_source"]
@@ -39,7 +40,7 @@ class ListChanges:
         self._context = context
         self._request = request
         self._stack = AsyncExitStack()
-        self._list: LiveList | None = None
+        self._list: LiveList | RestrictedList | None = None
         self.followed = Followed(context.hub, self._on_news, context.max_links)
         self._waiting = False
         self._nodes: Sequence[str] = ()
@@ -113,7 +114,7 @@ class ListChanges:
         self._nodes = [view.key for view in views]
         return {"kind": ChangeKind.CURRENT, "page": self._request.current(self._context, views, more=more)}
 
-    async def _held(self, live: LiveList) -> dict[str, Any]:
+    async def _held(self, live: LiveList | RestrictedList) -> dict[str, Any]:
         """What the subscriber holds and is shown by links: followed from now on."""
         views = await live.unchanged()
         self._silent = True

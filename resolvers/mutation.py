@@ -33,20 +33,28 @@ def mutation_resolver(definition: MutationDefinition, catalog: Catalog, success:
     on_document = definition.on_instance and issubclass(owner, DomainModel)
     # A Mediator may inherit its mutations: it is the one in the app that runs.
     mediator = next((one for one in catalog.mediators if issubclass(one, owner)), None)
+    allow = definition.allow
 
     async def resolve(_: Any, info: GraphQLResolveInfo, /, **arguments: Any) -> Any:
         context = cast(Context, info.context)
+        if allow is not None and not allow.of_document:
+            await allow.check(context.principal)
 
         async def work(session: TransactionSession) -> Value:
             # A unit of work is begun again after a conflict: with arguments that nobody has changed.
             id = arguments["id"] if on_document else None
             # One read for all of them; what follows finds them in the unit of work.
             await session.unit.get(_wanted(definition, id, arguments))
+            target: Any = owner if id is None else await _document(session, cast("type[DomainModel]", owner), id)
+            if allow is not None and allow.of_document:
+                await allow.check(context.principal, target)
             values = {
                 parameter.name: await _value(session, parameter, arguments[parameter.graphql_name])
                 for parameter in definition.parameters
                 if parameter.graphql_name in arguments
             }
+            if definition.principal is not None:
+                values[definition.principal] = context.principal
             if mediator is not None:
                 returned = await mediator().run(definition.attribute, **values)
             else:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from typing import Any
 
 from graphql.pyutils import Path
 
 from bff.model.view_model import ViewModel
+from bff.principal import ANONYMOUS
 from bff.resolvers.context import Context
+from bff.resolvers.principals import principal_parameter
 
 __all__ = ["wrap_resolver", "wrap_source"]
 
 
-def wrap_resolver(resolve: Callable[..., Any]) -> Callable[..., Any]:
+def wrap_resolver(resolve: Callable[..., Any], names: Container[str] = ()) -> Callable[..., Any]:
     """The resolver, run where ``City.get`` and the like go to the app's datastore.
 
     What it returns may be a handle (``MeetingSession.of(meeting)``) or a list of them: the stored views are resolved instead.
+    A parameter annotated ``Principal`` is told who asks; ``names`` are those of the field's arguments. Raises DeclarationError.
     """
+    told = principal_parameter(resolve, names)
 
     def wrapped(source: Any, info: Any, **arguments: Any) -> Any:
         context = info.context
+        if told is not None:
+            arguments[told] = getattr(context, "principal", ANONYMOUS)
         if not isinstance(context, Context):
             return resolve(source, info, **arguments)
         with context.activate():
@@ -34,11 +40,14 @@ def wrap_resolver(resolve: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def wrap_source(subscribe: Callable[..., Any]) -> Callable[..., Any]:
-    """A subscription's source, each step of it run in the session; loaders are new for each of its events."""
+def wrap_source(subscribe: Callable[..., Any], names: Container[str] = ()) -> Callable[..., Any]:
+    """A subscription's source, each step of it run in the session; loaders are new for each of its events. See wrap_resolver."""
+    told = principal_parameter(subscribe, names)
 
     async def wrapped(source: Any, info: Any, **arguments: Any) -> AsyncIterator[Any]:
         context = info.context
+        if told is not None:
+            arguments[told] = getattr(context, "principal", ANONYMOUS)
         if not isinstance(context, Context):
             events = subscribe(source, info, **arguments)
             async for event in await events if inspect.isawaitable(events) else events:

@@ -23,7 +23,8 @@ class ShownVersion:
     """``root`` is the view's version; ``links`` is the same text for the same versions of the same linked views, empty without.
 
     As text, which clients take for opaque: ``1767225600000000``, which is the view's field ``version`` as well,
-    ``1767225600000000-9a0364b9e99bb480dd25e1f0``, or ``1767225600000000-gone`` where there is no view.
+    ``1767225600000000-9a0364b9e99bb480dd25e1f0``, or ``1767225600000000-gone`` where there is no view, ``0-gone`` where it is not
+    told since when.
     """
 
     root: Timepoint
@@ -58,6 +59,8 @@ class ShownVersion:
         """Whether who holds that version is to be shown this one: a newer state of the view, or other states beside it."""
         if self.links == held.links == _GONE:
             return False  # A view that never was is absent as of whenever it is read.
+        if self.links == _GONE and not self.root:
+            return True  # Whoever may not see a view is told that there is none, not since when.
         # An older state of the view is never news, whatever is shown beside it.
         return self.root > held.root or (self.root == held.root and self.links != held.links)
 

@@ -19,6 +19,7 @@ from bff.types import Timepoint
 
 if TYPE_CHECKING:
     from bff.live.entry import Slot
+    from bff.live.restricted_hub import RestrictedSlot
 
 __all__ = ["ViewStates", "deliver", "view_source"]
 
@@ -34,7 +35,7 @@ class ViewStates:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._stack = AsyncExitStack()
-        self._states: Slot | None = None
+        self._states: Slot | RestrictedSlot | None = None
         self._waiting = False
         self._root: StoredView | None = None
         self.followed = Followed(context.hub, self._again, context.max_links)

@@ -21,10 +21,16 @@ async def unit(context: Context, info: GraphQLResolveInfo, work: Callable[[Trans
     """
     commits = context.commits
     if commits is None or commits.once is None:
-        done = await transaction(context.datastore, work)
+        with context.tracing.span("bff.commit"):
+            done = await transaction(context.datastore, work)
+            context.tracing.committed(done.timepoint)
+        context.tally.conflicts += done.attempts - 1
         if commits is not None:
             commits.made(done.timepoint, done.changes)
         return done
-    done, affected = await commits.once.run(".".join(map(str, info.path.as_list())), work)
+    with context.tracing.span("bff.commit"):
+        done, affected = await commits.once.run(".".join(map(str, info.path.as_list())), work)
+        context.tracing.committed(done.timepoint)
+    context.tally.conflicts += done.attempts - 1
     commits.known(done.timepoint, affected)
     return done

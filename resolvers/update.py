@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from graphql import GraphQLFieldResolver, GraphQLResolveInfo
 
 from bff.datastore.session import TransactionSession
-from bff.errors import BadUserInput, NotFound
+from bff.errors import BadUserInput, Forbidden, NotFound
 from bff.model.domain_model import DomainModel
 from bff.model.evaluation import open_for_writing
 from bff.model.field import FieldDefinition
+from bff.model.hidden_fields import VIEW_READERS
+from bff.model.readers import Readers
 from bff.model.store import Store
 from bff.model.view_model import ViewModel
+from bff.principal import Principal
 from bff.projection.loading import Loading, load
 from bff.resolvers.answer import fresh_views
 from bff.resolvers.arguments import Path, argument_at, storable_value
@@ -38,6 +41,7 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
         async def work(session: TransactionSession) -> None:
             values = {name: _given(fields, name, given) for name, given in input.items()}
             opened = open_for_writing(view, id, await _store(session, view, id))
+            _check(opened, id, [fields[name] for name in values], context.principal)
             for name, value in values.items():
                 setattr(opened, fields[name].name, value)
 
@@ -47,6 +51,25 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
         return document
 
     return resolve
+
+
+def _check(opened: ViewModel, key: str, fields: Sequence[FieldDefinition], principal: Principal) -> None:
+    """CWE-862: what somebody may not see, they do not change either. Raises NotFound, as where there is none, and Forbidden."""
+    definition = type(opened).__view__
+    if definition.has_readers and not _may(definition.stored[VIEW_READERS], opened, principal):
+        raise _absent(definition.name, key)
+    for one in fields:
+        if one.readers is not None and not _may(definition.stored[one.readers], opened, principal):
+            raise Forbidden(f"input.{one.document_name}: you may not change this")
+
+
+def _may(readers: FieldDefinition, opened: ViewModel, principal: Principal) -> bool:
+    found: Readers = readers.getter(opened)
+    return found.allow(principal)
+
+
+def _absent(name: str, key: str) -> NotFound:
+    return NotFound(f"there is no {name} {key!r}")
 
 
 def _given(fields: Mapping[str, FieldDefinition], name: str, given: Any) -> Any:
@@ -68,7 +91,7 @@ async def _store(session: TransactionSession, view: type[ViewModel], key: str) -
     if loading.error is not None:
         raise loading.error
     if loading.absent:
-        raise NotFound(f"there is no {view.__view__.name} {key!r}")
+        raise _absent(view.__view__.name, key)
     values: dict[str, Any] = {}
     for name, loaded in loading.values.items():
         # A document that two references read is one object: two would save over one another.

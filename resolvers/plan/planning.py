@@ -7,11 +7,24 @@ from typing import Any, Final, Protocol
 
 from bff.errors import BFFError
 from bff.model.view_model import ViewModel
+from bff.principal import Principal
 from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
 from bff.query import Query
 
-__all__ = ["STORED", "KnownViews", "ListedViews", "Shown", "StoredQueries", "Unanswerable", "Unplannable", "Watch"]
+__all__ = [
+    "STORED",
+    "KnownViews",
+    "ListedViews",
+    "Shown",
+    "Sight",
+    "StoredQueries",
+    "Unanswerable",
+    "Unplannable",
+    "Visibility",
+    "Visible",
+    "Watch",
+]
 
 STORED: Final = "bff.stored"
 """In the ``extensions`` of a field: its value follows from stored views alone. Of a type, False: it may not. ``bind`` says so."""
@@ -58,11 +71,24 @@ class Shown(Protocol):
         ...
 
 
+class Sight(Protocol):
+    """What somebody is shown of a view that not everybody may see: ``bff.live.sight.Sight``."""
+
+    def of(self, state: StoredView, /) -> StoredView | None:
+        """What to show of the newest state; None where that is nothing new. Raises Forbidden where it may no longer be seen."""
+        ...
+
+
 class Watch(Protocol):
     """One view that a subscription looks at."""
 
     @property
     def entry(self) -> Shown: ...
+
+    @property
+    def sight(self) -> Sight | None:
+        """None where everybody may see all of the view."""
+        ...
 
     def leave(self) -> None:
         """Look no more. Called twice, it does nothing the second time."""
@@ -94,6 +120,24 @@ class KnownViews(Protocol):
 
     async def watch(self, view: type[ViewModel], key: str, wake: Callable[[], None], /) -> Watch:
         """Look at a view from now on. Raises what its first read raises, and BroadcastError."""
+        ...
+
+
+class Visible(Protocol):
+    """What whoever asks sees things through: ``bff.resolvers.visibility.Visible``."""
+
+    @property
+    def hub(self) -> KnownViews: ...
+
+    @property
+    def views(self) -> StoredQueries: ...
+
+
+class Visibility(Protocol):
+    """Tells what a principal sees things through: ``bff.resolvers.visibility.Visibility``."""
+
+    def of(self, principal: Principal, /) -> Visible:
+        """The same object for all, where no view has readers."""
         ...
 
 

@@ -18,7 +18,7 @@ from graphql.execution.collect_fields import collect_fields
 from bff.model.catalog import Catalog
 from bff.resolvers.plan.compiler import Compiler
 from bff.resolvers.plan.mutation_plan import ChangeRoot, MutationPlan
-from bff.resolvers.plan.planning import KnownViews, StoredQueries, Unplannable
+from bff.resolvers.plan.planning import Unplannable, Visibility
 from bff.resolvers.plan.query_plan import QueryPlan, ViewPlan
 from bff.resolvers.plan.root_field import Root, ViewRoot, root_of
 from bff.resolvers.plan.subscription_plan import SubscriptionPlan, ViewSubscription
@@ -35,15 +35,14 @@ Conditions: TypeAlias = Mapping[str, bool]
 class Plans:
     """Compiles operations on one schema, over the views that a hub knows (``bff.serving.planning.Plans``).
 
-    ``views`` is the hub of this process, ``queries`` its ViewReader, for pages that no window shows. It keeps nothing: a plan
-    belongs to whoever keeps the document that it was made of.
+    ``visibility`` tells what each principal sees of the hub and of the stored views. It keeps nothing: a plan belongs to
+    whoever keeps the document that it was made of.
     """
 
-    def __init__(self, schema: GraphQLSchema, catalog: Catalog, views: KnownViews, queries: StoredQueries) -> None:
+    def __init__(self, schema: GraphQLSchema, catalog: Catalog, visibility: Visibility) -> None:
         self._schema = schema
         self._catalog = catalog
-        self._views = views
-        self._queries = queries
+        self._visibility = visibility
 
     def plan(
         self, document: DocumentNode, operation: OperationDefinitionNode
@@ -75,9 +74,9 @@ class Plans:
         roots, fields = self._roots(operation, fragments, conditions)
         match list(roots.items()):
             case [(name, ViewRoot() as root)] if root.selection.plain:
-                return ViewPlan(values, self._views, name, root), fields
+                return ViewPlan(values, self._visibility, name, root), fields
             case _:
-                return QueryPlan(values, self._views, roots), fields
+                return QueryPlan(values, self._visibility, roots), fields
 
     def _plan_mutation(self, operation: OperationDefinitionNode, fragments: Fragments) -> MutationPlan:
         owner = self._schema.get_root_type(operation.operation)
@@ -96,7 +95,7 @@ class Plans:
         variants = Variants(names, lambda conditions: self._subscription(operation, fragments, conditions))
         if not names and variants.of({}) is None:
             raise Unplannable("what it shows is not one view without links")
-        return SubscriptionPlan(values, self._views, variants)
+        return SubscriptionPlan(values, self._visibility, variants)
 
     def _subscription(
         self, operation: OperationDefinitionNode, fragments: Fragments, conditions: Conditions
@@ -116,5 +115,5 @@ class Plans:
             raise Unplannable("there is no such root type")
         compiler = Compiler(self._schema, self._catalog, fragments, conditions)
         selected = collect_fields(self._schema, dict(fragments), dict(conditions), owner, operation.selection_set)
-        roots = {name: root_of(compiler, owner, nodes, self._catalog, self._queries) for name, nodes in selected.items()}
+        roots = {name: root_of(compiler, owner, nodes, self._catalog) for name, nodes in selected.items()}
         return roots, len(roots) + compiler.compiled

@@ -9,8 +9,9 @@ from typing import Any, Final
 from graphql import GraphQLError
 
 from bff.errors import BFFError
+from bff.principal import ANONYMOUS, Principal
 from bff.resolvers.plan.payload import ViewPayload
-from bff.resolvers.plan.planning import KnownViews, Unanswerable
+from bff.resolvers.plan.planning import Unanswerable, Visibility
 from bff.resolvers.plan.root_field import Root, ViewRoot
 from bff.resolvers.plan.selection import Out
 from bff.resolvers.plan.variable_values import VariableValues
@@ -27,11 +28,11 @@ ROUNDS: Final = 50
 class QueryPlan:
     """Root fields over stored views (``bff.serving.planning.QueryPlan``)."""
 
-    __slots__ = ("_roots", "_values", "_views")
+    __slots__ = ("_roots", "_values", "_visibility")
 
-    def __init__(self, values: VariableValues, views: KnownViews, roots: Mapping[str, Root]) -> None:
+    def __init__(self, values: VariableValues, visibility: Visibility, roots: Mapping[str, Root]) -> None:
         self._values = values
-        self._views = views
+        self._visibility = visibility
         leads = [b'%s"%s":' % (b"," if index else b'{"data":{', name.encode()) for index, name in enumerate(roots)]
         self._roots: Sequence[tuple[bytes, Root]] = list(zip(leads, roots.values(), strict=True))
 
@@ -39,9 +40,9 @@ class QueryPlan:
         """The coerced variables; None where graphql-core has to say what is wrong with them."""
         return self._values.coerce(given)
 
-    def answer(self, variables: Mapping[str, Any]) -> bytes | Awaitable[bytes | None] | None:
+    def answer(self, variables: Mapping[str, Any], principal: Principal = ANONYMOUS) -> bytes | Awaitable[bytes | None] | None:
         """The response as JSON, or None where graphql-core has to say what it is."""
-        walk = Walk(self._views)
+        walk = Walk(self._visibility.of(principal))
         try:
             text = self._write(variables, walk)
         except Exception as error:
@@ -74,24 +75,26 @@ class ViewPlan(QueryPlan):
 
     __slots__ = ("_key", "_known", "_payload", "_root", "_variable")
 
-    def __init__(self, values: VariableValues, views: KnownViews, response: str, root: ViewRoot) -> None:
-        super().__init__(values, views, {response: root})
+    def __init__(self, values: VariableValues, visibility: Visibility, response: str, root: ViewRoot) -> None:
+        super().__init__(values, visibility, {response: root})
         self._root = root
         self._payload = ViewPayload(response, root)
         self._key = self._payload.key
-        self._known = views.known
+        # What is shown of it to all is the same through whatever anybody sees it.
+        self._known = None if root.view.__view__.is_restricted else visibility.of(ANONYMOUS).hub.known
         self._variable = root.variable
 
-    def answer(self, variables: Mapping[str, Any]) -> bytes | Awaitable[bytes | None] | None:
+    def answer(self, variables: Mapping[str, Any], principal: Principal = ANONYMOUS) -> bytes | Awaitable[bytes | None] | None:
         root = self._root
         key = root.key if self._variable is None else variables.get(self._variable)
+        known = self._known or self._visibility.of(principal).hub.known
         # What is no key is never known.
-        state = self._known(root.view, key) if key is not None else None
+        state = known(root.view, key) if key is not None else None
         if state is not None:
             text = state.texts.get(self._key)
             if text is not None:
                 return text
-        return super().answer(variables)
+        return super().answer(variables, principal)
 
     def _write(self, variables: Mapping[str, Any], walk: Walk) -> bytes:
         state = walk.view(self._root.view, self._root.key_of(variables))

@@ -18,7 +18,7 @@ from bff.resolvers.page import PageRequest
 from bff.resolvers.plan.argument_values import ArgumentValues
 from bff.resolvers.plan.compiler import Compiler
 from bff.resolvers.plan.connection_selection import ConnectionSelection
-from bff.resolvers.plan.planning import ListedViews, StoredQueries, Unanswerable, Unplannable
+from bff.resolvers.plan.planning import ListedViews, Unanswerable, Unplannable
 from bff.resolvers.plan.selection import NULL, Out, ViewSelection, digest
 from bff.resolvers.plan.texts import keep, write
 from bff.resolvers.plan.walk import Walk
@@ -110,22 +110,19 @@ class NodeRoot:
 class ListRoot:
     """``meetingSessions(filter:, orderBy:, first:, after:, last:, before:)``."""
 
-    __slots__ = ("_arguments", "_key", "_queries", "_requests", "_selection", "_view")
+    __slots__ = ("_arguments", "_key", "_requests", "_selection", "_view")
 
-    def __init__(
-        self, field: GraphQLField, node: FieldNode, view: type[ViewModel], selection: ConnectionSelection, queries: StoredQueries
-    ) -> None:
+    def __init__(self, field: GraphQLField, node: FieldNode, view: type[ViewModel], selection: ConnectionSelection) -> None:
         self._view = view
         self._selection = selection
         self._arguments = ArgumentValues(field, node)
-        self._queries = queries
         self._key = digest(f"{view.__view__.name} list {selection.shape}")
         self._requests: dict[tuple[Any, ...], _Request] = {}
 
     def write(self, variables: Mapping[str, Any], walk: Walk, out: Out) -> None:
         request = self._request(variables)
         if request.query is None:
-            page = walk.found((self, "page"), partial(request.page.find, self._queries))
+            page = walk.found((self, "page"), partial(request.page.find, walk.queries))
             if page is not None:
                 count = self._count(request.page, walk) if self._selection.counts else None
                 self._selection.write(page, count, walk, out)
@@ -152,7 +149,7 @@ class ListRoot:
 
     def _count(self, request: PageRequest, walk: Walk) -> int | None:
         """How many there are; None where that has to be counted."""
-        found: int | None = walk.found((self, "count"), lambda: self._queries.count(request.counted(), self._view))
+        found: int | None = walk.found((self, "count"), lambda: walk.queries.count(request.counted(), self._view))
         return found
 
     def _request(self, variables: Mapping[str, Any]) -> _Request:
@@ -202,9 +199,7 @@ class _Request:
     first: int
 
 
-def root_of(
-    compiler: Compiler, owner: GraphQLObjectType, nodes: list[FieldNode], catalog: Catalog, queries: StoredQueries
-) -> Root:
+def root_of(compiler: Compiler, owner: GraphQLObjectType, nodes: list[FieldNode], catalog: Catalog) -> Root:
     """The root field that these nodes are. Raises Unplannable."""
     name = nodes[0].name.value
     if name == "__typename":
@@ -216,5 +211,5 @@ def root_of(
         if name == view.__view__.query_name:
             return ViewRoot(field, nodes, compiler)
         if name == view.__view__.list_name:
-            return ListRoot(field, nodes[0], view, ConnectionSelection.of(compiler, field, nodes), queries)
+            return ListRoot(field, nodes[0], view, ConnectionSelection.of(compiler, field, nodes))
     raise Unplannable(f"{name} is resolved by hand")

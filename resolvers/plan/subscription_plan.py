@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bff.principal import ANONYMOUS, Principal
 from bff.resolvers.plan.payload import ViewPayload
-from bff.resolvers.plan.planning import KnownViews, Unanswerable, Watch
+from bff.resolvers.plan.planning import Sight, Unanswerable, Visibility, Watch
 from bff.resolvers.plan.query_plan import expected
 from bff.resolvers.plan.root_field import ViewRoot
 from bff.resolvers.plan.variable_values import VariableValues
 from bff.resolvers.plan.variants import Variants
 from bff.types import Timepoint
 
-__all__ = ["SubscriptionPlan", "ViewSubscription", "WatchedView"]
+__all__ = ["RestrictedView", "SubscriptionPlan", "ViewSubscription", "WatchedView"]
 
 
 class ViewSubscription:
@@ -29,18 +30,20 @@ class ViewSubscription:
 class SubscriptionPlan:
     """As ``bff.serving.planning.SubscriptionPlan``."""
 
-    __slots__ = ("_values", "_variants", "_views")
+    __slots__ = ("_values", "_variants", "_visibility")
 
-    def __init__(self, values: VariableValues, views: KnownViews, variants: Variants[ViewSubscription]) -> None:
+    def __init__(self, values: VariableValues, visibility: Visibility, variants: Variants[ViewSubscription]) -> None:
         self._values = values
-        self._views = views
+        self._visibility = visibility
         self._variants = variants
 
     def variables(self, given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """The coerced variables; None where graphql-core has to say what is wrong with them."""
         return self._values.coerce(given)
 
-    async def watch(self, variables: Mapping[str, Any], wake: Callable[[], None]) -> WatchedView | None:
+    async def watch(
+        self, variables: Mapping[str, Any], wake: Callable[[], None], principal: Principal = ANONYMOUS
+    ) -> WatchedView | None:
         """Open it. None where graphql-core has to, because something is wrong."""
         one = self._variants.of(variables)
         if one is None:
@@ -48,7 +51,8 @@ class SubscriptionPlan:
         try:
             key = one.root.key_of(variables)
             one.root.view.split_key(key)
-            return WatchedView(await self._views.watch(one.root.view, key, wake), one.payload)
+            watch = await self._visibility.of(principal).hub.watch(one.root.view, key, wake)
+            return WatchedView(watch, one.payload) if watch.sight is None else RestrictedView(watch, one.payload, watch.sight)
         except Exception as error:
             expected(error)
             return None
@@ -89,3 +93,30 @@ class WatchedView:
     def close(self) -> None:
         """Leave; awaits nothing. Called twice, it does nothing the second time."""
         self._watch.leave()
+
+
+class RestrictedView(WatchedView):
+    """As ``WatchedView``, of a view that not everybody may see.
+
+    What is written is a text of the state, or of the state without some fields: all who are shown the same share it.
+    """
+
+    __slots__ = ("_sight",)
+
+    def __init__(self, watch: Watch, payload: ViewPayload, sight: Sight) -> None:
+        super().__init__(watch, payload)
+        self._sight = sight
+
+    def take(self) -> bytes | None:
+        """As ``WatchedView.take``. Raises Forbidden where the view was shown, and may be no longer: that is the end."""
+        state = self._shown.state
+        if state is None or state.version <= self._given:
+            return None
+        self._given = state.version
+        shown = self._sight.of(state)
+        if shown is None:
+            return None
+        try:
+            return self._payload.text(shown)
+        except Unanswerable as error:
+            raise LookupError(str(error)) from error

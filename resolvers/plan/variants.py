@@ -16,6 +16,7 @@ from graphql import (
     VariableNode,
 )
 
+from bff.principal import ANONYMOUS, Principal
 from bff.resolvers.plan.planning import Unplannable
 from bff.resolvers.plan.query_plan import QueryPlan
 from bff.resolvers.plan.variable_values import VariableValues
@@ -84,10 +85,10 @@ class ConditionalPlan:
         """The coerced variables; None where graphql-core has to say what is wrong with them."""
         return self._values.coerce(given)
 
-    def answer(self, variables: Mapping[str, Any]) -> bytes | Awaitable[bytes | None] | None:
+    def answer(self, variables: Mapping[str, Any], principal: Principal = ANONYMOUS) -> bytes | Awaitable[bytes | None] | None:
         """The response as JSON, or None where graphql-core has to say what it is."""
         plan = self._variants.of(variables)
-        return None if plan is None else plan.answer(variables)
+        return None if plan is None else plan.answer(variables, principal)
 
 
 def conditions_of(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from bff.errors import BFFError
 from bff.model.view_model import ViewModel
 from bff.projection.stored_view import StoredView
 from bff.query import Query
-from bff.resolvers.plan.planning import KnownViews, ListedViews, Unanswerable
+from bff.resolvers.plan.planning import ListedViews, Unanswerable, Visible
 from bff.together import together
 
 __all__ = ["Walk"]
@@ -20,12 +20,15 @@ class Walk:
 
     Where something was noted, ``read`` reads it, in one batch for each view type, and the answer is written again from its
     beginning. So everything that is known is of one moment, and what was read stays as it was read.
+
+    ``queries`` find what no window shows.
     """
 
-    __slots__ = ("_found", "_states", "_views", "_waiting", "_wanted")
+    __slots__ = ("_found", "_states", "_views", "_waiting", "_wanted", "queries")
 
-    def __init__(self, views: KnownViews) -> None:
-        self._views = views
+    def __init__(self, visible: Visible) -> None:
+        self._views = visible.hub
+        self.queries = visible.views
         self._states: dict[type[ViewModel], dict[str, StoredView]] = {}
         self._found: dict[Hashable, Any] = {}
         self._wanted: dict[type[ViewModel], dict[str, None]] = {}

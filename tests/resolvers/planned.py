@@ -34,6 +34,7 @@ from bff.query import Query
 from bff.resolvers.bind import bind
 from bff.resolvers.context import Context
 from bff.resolvers.plan.plans import Plans
+from bff.resolvers.visibility import Visibility
 from bff.schema.build import build_schema
 from tests.resolvers.plan_views import VIEWS, fill
 
@@ -102,7 +103,8 @@ class Workshop:
         return AtHand(self.views, keeps)
 
     def plans(self, views: Any = None) -> Plans:
-        return Plans(self.schema, self.catalog, views or self.at_hand(lambda key: True), self.views)
+        hub = views or self.at_hand(lambda key: True)
+        return Plans(self.schema, self.catalog, Visibility(self.catalog, self.views, hub))
 
     def parse(self, source: str) -> DocumentNode:
         document = parse(source)
