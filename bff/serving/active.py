@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from starlette.requests import HTTPConnection
 
+from bff.errors import Forbidden
 from bff.serving.framing import Framed
 from bff.serving.operations import Operation
 from bff.serving.outbox import Lane
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Active", "Connection", "Tell", "Woken", "Wording"]
 
 Connection: TypeAlias = Callable[[], HTTPConnection]
-"""What an operation came with. Made when it is asked for: a plan does not ask."""
+"""What an operation came with. Made when it is asked for."""
 
 Tell: TypeAlias = Callable[["Woken"], None]
 
@@ -64,6 +65,7 @@ class Active(Lane):
         "_outbox",
         "_tell",
         "connection",
+        "counted",
         "id",
         "multiplex",
         "mutating",
@@ -79,6 +81,7 @@ class Active(Lane):
         self.multiplex = multiplex
         self.task: asyncio.Task[None] | None = None
         self.mutating = False  # it has begun to change something
+        self.counted = False  # as a subscription of whoever holds the connection
         self.watching: Watching | None = None
         self.operation: Operation | None = None  # of a planned subscription, as long as it is one
         self.connection: Connection | None = None
@@ -107,10 +110,14 @@ class Active(Lane):
         if not self.woken:
             self.woken = True
             self._tell(self)
+        else:
+            self.multiplex.skipped()
 
     def line_up(self) -> None:
         """Wait for a turn, with the other operations of the connection."""
         self.woken = False
+        if self.waiting:
+            self.multiplex.skipped()
         self._outbox.queue(self)
 
     def hand_over(self, framed: Framed) -> int:
@@ -138,6 +145,9 @@ class Active(Lane):
             return None  # woken while it was being opened
         try:
             payload = watching.take()
+        except Forbidden as error:
+            self.multiplex.end(self, error)
+            return None
         except Exception as error:
             if not isinstance(error, LookupError):  # by which a plan says that it cannot
                 plan_failed(error)

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from bff.serving.wire import Disconnected, Frames
 
-__all__ = ["ABORT_EXTENSION", "FRAMES_EXTENSION", "ASGISocket"]
+__all__ = ["ABORT_EXTENSION", "FRAMES_EXTENSION", "ASGISocket", "address_of"]
 
 logger = logging.getLogger("bff.serving")
 
@@ -19,6 +19,12 @@ ABORT_EXTENSION: Final = "bff.abort"
 
 FRAMES_EXTENSION: Final = "bff.frames"
 """The ASGI extension that bff.serving.uvicorn_protocol adds to a WebSocket: ``bff.serving.wire.Frames``."""
+
+
+def address_of(scope: Scope) -> str | None:
+    """The peer's address, as far as the server knows it."""
+    client = scope.get("client")
+    return None if client is None else str(client[0])
 
 
 class ASGISocket:
@@ -41,6 +47,10 @@ class ASGISocket:
         """What ``websocket.state`` is made of."""
         state: dict[str, Any] = self._scope.setdefault("state", {})
         return state
+
+    @property
+    def address(self) -> str | None:
+        return address_of(self._scope)
 
     def connection(self) -> WebSocket:
         # Many sockets are never asked: it is made when it is.

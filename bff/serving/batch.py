@@ -11,6 +11,7 @@ from graphql import OperationType
 from orjson import Fragment
 
 from bff.serving.context import Response
+from bff.serving.document_size import TooLarge, too_large
 from bff.serving.errors import RequestRefused
 from bff.serving.operations import Operation
 from bff.serving.parameters import Unacceptable
@@ -25,28 +26,42 @@ Result: TypeAlias = Response | Fragment
 Execute: TypeAlias = Callable[[Operation], Awaitable[Result]]
 
 
-async def answer_batch(parameters: list[Any], most: int, prepare: Prepare, execute: Execute) -> list[Result]:
+async def answer_batch(
+    parameters: list[Any],
+    most: int,
+    prepare: Prepare,
+    execute: Execute,
+    on_refused: Callable[[RequestRefused], None] = lambda refused: None,
+) -> list[Result]:
     """The results, in the order of the operations; what is wrong with one of them is its own result.
 
     Mutations are executed one after the other, and nothing beside them: what stands before one has been read before it, what
     stands after one sees what it wrote. Queries between them are executed together.
-    ``prepare`` and ``execute`` raise RequestRefused. Raises Unacceptable for an empty list, or one of more than ``most``.
+    All of them together cost no more than one may: those that come after it is spent are refused.
+    ``prepare`` and ``execute`` raise RequestRefused, of which ``on_refused`` is told. Raises Unacceptable for an empty list, or
+    one of more than ``most``.
     """
     if not 0 < len(parameters) <= most:
         raise Unacceptable.because(f"A batch is a list of 1 to {most} operations.")
     prepared: list[Operation | RequestRefused] = []
+    spent: float = 0
     for one in parameters:
         try:
-            prepared.append(prepare(one))
+            operation = prepare(one)
+            spent += operation.cost
+            operation.parsed.afford(spent)
+            prepared.append(operation)
+        except TooLarge as error:
+            prepared.append(too_large(error))
         except RequestRefused as refused:
             prepared.append(refused)
         await asyncio.sleep(0)  # parsing and validating takes a while: let others have their turn
     results: list[Result] = []
     for alone, run in groupby(prepared, _is_mutation):
         if alone:
-            results += [await _result(one, execute) for one in run]
+            results += [await _result(one, execute, on_refused) for one in run]
         else:
-            results += await together(*(_result(one, execute) for one in run))
+            results += await together(*(_result(one, execute, on_refused) for one in run))
     return results
 
 
@@ -54,10 +69,11 @@ def _is_mutation(one: Operation | RequestRefused) -> bool:
     return isinstance(one, Operation) and one.kind is OperationType.MUTATION
 
 
-async def _result(one: Operation | RequestRefused, execute: Execute) -> Result:
+async def _result(one: Operation | RequestRefused, execute: Execute, on_refused: Callable[[RequestRefused], None]) -> Result:
     try:
         if isinstance(one, RequestRefused):
             raise one
         return await execute(one)
     except RequestRefused as refused:
+        on_refused(refused)
         return {"errors": refused.errors}

@@ -54,7 +54,7 @@ class Conditional:
     async def unchanged(self) -> dict[str, str] | None:
         """The headers of a 304, if what one of the client's ETags was made of is as it was. Raises what reading raises."""
         for tag in self._held:
-            reads = self._etags.reads(tag, self._operation, self._media_type)
+            reads = self._etags.reads(tag, self._operation, self._media_type, self._context.audience)
             if reads is not None and await self._context.unchanged(reads):
                 return cached(tag, self._max_age)
         return None
@@ -66,7 +66,7 @@ class Conditional:
             return None
         # What is not there yet has no fields that say for how long: it may be there the next moment.
         age = self._max_age if read.whole else 0
-        return cached(self._etags.add(self._operation, self._media_type, read), age)
+        return cached(self._etags.add(self._operation, self._media_type, self._context.audience, read), age)
 
     def holds(self, tag: str) -> bool:
         """Whether the client has said that it holds this."""

@@ -18,7 +18,7 @@ from graphql import (
     validate,
 )
 
-from bff.serving.depth import too_deep
+from bff.serving.document_size import TooLarge, check_size, too_large
 from bff.serving.errors import RequestRefused, format_request_error
 from bff.serving.limits import Limits
 from bff.serving.parsed_document import ParsedDocument
@@ -59,11 +59,19 @@ class Documents:
         document = self.known(text)
         if document is not None:
             return document
-        node = self._parse(text, self._limits.query_tokens)
-        self._validate(node, self._limits.query_depth)
+        node = self._parse_limited(text)
+        self._validate(node)
         keeps = len(text) <= self._limits.cached_characters
         # What is not kept is not worth a plan.
-        document = ParsedDocument(self._schema, text, node, self._plans if keeps else None, partial(self._planned, text))
+        plans = self._plans if keeps else None
+        try:
+            document = ParsedDocument(
+                self._schema, text, node, plans, partial(self._planned, text), most_cost=self._limits.query_cost
+            )
+        except TooLarge as error:
+            raise too_large(error) from error
+        except RecursionError as error:
+            raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_VALIDATION_FAILED") from error
         if keeps:
             document.characters = len(text)
             self._asked_once[text] = document
@@ -95,19 +103,34 @@ class Documents:
         try:
             document = parse(text, max_tokens=max_tokens)
         except GraphQLSyntaxError as error:
-            raise RequestRefused([format_request_error(error, "GRAPHQL_PARSE_FAILED")]) from error
+            # graphql-core has no other sign of it.
+            limit = "query_tokens" if error.message.endswith("tokens. Parsing aborted.") else None
+            raise RequestRefused([format_request_error(error, "GRAPHQL_PARSE_FAILED")], limit=limit) from error
         except RecursionError as error:
             raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_PARSE_FAILED") from error
         _unlink(document)
         return document
 
-    def _validate(self, document: DocumentNode, max_depth: int | None = None) -> None:
+    def _parse_limited(self, text: str) -> DocumentNode:
+        """Parse what a client has sent. Raises RequestRefused where it asks for more than the limits allow."""
+        limits = self._limits
+        if len(text) > limits.query_characters:
+            message = f"The document is longer than {limits.query_characters} characters."
+            raise RequestRefused.because(message, "GRAPHQL_PARSE_FAILED", limit="query_characters")
+        document = self._parse(text, limits.query_tokens)
+        try:
+            check_size(document, limits)
+        except TooLarge as error:
+            raise too_large(error) from error
+        except RecursionError as error:
+            raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_VALIDATION_FAILED") from error
+        return document
+
+    def _validate(self, document: DocumentNode) -> None:
         try:
             errors = validate(
                 self._schema, document, self._rules, max_errors=_MAX_ERRORS, hide_suggestions=not self.introspection
             )
-            if not errors and max_depth is not None:
-                errors = too_deep(document, max_depth)
         except RecursionError as error:
             raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_VALIDATION_FAILED") from error
         if errors:

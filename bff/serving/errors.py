@@ -28,6 +28,7 @@ from bff.errors import (
     RequestError,
     message_of,
 )
+from bff.observability.request_id import current_request_id
 from bff.serving.codes import RequestCode
 
 __all__ = ["RequestRefused", "format_error", "format_exception", "format_request_error"]
@@ -63,18 +64,22 @@ _PUBLIC: tuple[tuple[type[BFFError], str], ...] = (
 class RequestRefused(Exception):
     """A request that is not executed; ``errors`` are formatted, ``status`` is its HTTP status.
 
-    ``code`` of the first error says why: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, BAD_USER_INPUT, ….
+    ``code`` of the first error says why: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, BAD_USER_INPUT, …. ``limit`` is the
+    name in ``Limits`` of the one that it is over.
     """
 
-    def __init__(self, errors: list[dict[str, Any]], status: int = 400) -> None:
+    def __init__(self, errors: list[dict[str, Any]], status: int = 400, limit: str | None = None) -> None:
         super().__init__(errors[0]["message"])
         self.errors = errors
         self.status = status
+        self.limit = limit
 
     @classmethod
-    def because(cls, message: str, code: RequestCode = "BAD_REQUEST", status: int = 400) -> RequestRefused:
+    def because(
+        cls, message: str, code: RequestCode = "BAD_REQUEST", status: int = 400, *, limit: str | None = None
+    ) -> RequestRefused:
         """One error without a place in the document."""
-        return cls([{"message": message, "extensions": {"code": code}}], status)
+        return cls([{"message": message, "extensions": {"code": code}}], status, limit)
 
 
 def format_error(error: GraphQLError, debug: bool = False) -> dict[str, Any]:
@@ -122,13 +127,16 @@ def _published(cause: BaseException, path: list[Any] | None) -> tuple[str, dict[
             extensions["argumentPath"] = list(cause.path)
         return message_of(cause), extensions
     incident = uuid.uuid4().hex[:12]
+    reported: dict[str, Any] = {"id": incident}
+    if (request := current_request_id.get()) is not None:
+        reported["requestId"] = request
     where = ".".join(map(str, path)) if path else "request"
     for kind, message in _PUBLIC:
         if isinstance(cause, kind):
             logger.warning("%s: %s [%s]", where, message, incident, exc_info=cause)
-            return message, {"code": getattr(cause, "code", kind.code), "id": incident}
+            return message, {"code": getattr(cause, "code", kind.code), **reported}
     logger.error("%s: internal error [%s]", where, incident, exc_info=cause)
-    return "internal error", {"code": "INTERNAL", "id": incident}
+    return "internal error", {"code": "INTERNAL", **reported}
 
 
 def _of_result(error: GraphQLError) -> bool:

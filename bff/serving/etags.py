@@ -46,6 +46,11 @@ class VersionedContext(Protocol):
         """What was read; None where something could not be."""
         ...
 
+    @property
+    def audience(self) -> str:
+        """The same for all who are shown the same of the same versions."""
+        ...
+
     async def unchanged(self, read: Any) -> bool:
         """Whether the same operation would read the very same versions now; found out without reading any document's fields."""
         ...
@@ -53,8 +58,7 @@ class VersionedContext(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    operation: str
-    media_type: str
+    answer: tuple[str, ...]
     reads: ReadVersions
 
 
@@ -62,8 +66,8 @@ class ETags:
     """Makes ETags, and remembers what the most recently used ones were made of, within the limits.
 
     An ETag is weak (RFC 9110, section 8.8.1): compressed or not, the same answer has the same one. It is the hash of the schema,
-    of ``definition`` (whatever else makes the same versions be shown otherwise), of the operation with its variables, of the
-    media type, and of what was read. It is the same in every process.
+    of ``definition`` (whatever else makes the same versions be shown otherwise), of the operation with its variables, of
+    the media type, of whom it is shown to, and of what was read. It is the same in every process.
     """
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, definition: str = "") -> None:
@@ -72,24 +76,25 @@ class ETags:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._versions = 0
 
-    def add(self, operation: Operation, media_type: str, reads: ReadVersions) -> str:
+    def add(self, operation: Operation, media_type: str, audience: str, reads: ReadVersions) -> str:
         """The ETag of an answer; what it is made of is remembered."""
-        tag = f'W/"{_hash(self._definition, operation.fingerprint, media_type, reads.digest)}"'
+        answer = (operation.fingerprint, media_type, audience)
+        tag = f'W/"{_hash(self._definition, *answer, reads.digest)}"'
         known = self._known.pop(tag, None)
         if known is not None:
             self._versions -= known.reads.size
         if reads.size <= self._limits.cached_versions:
-            self._known[tag] = _Known(operation.fingerprint, media_type, reads)
+            self._known[tag] = _Known(answer, reads)
             self._versions += reads.size
         while len(self._known) > self._limits.cached_etags or self._versions > self._limits.cached_versions:
             _, oldest = self._known.popitem(last=False)
             self._versions -= oldest.reads.size
         return tag
 
-    def reads(self, tag: str, operation: Operation, media_type: str) -> ReadVersions | None:
+    def reads(self, tag: str, operation: Operation, media_type: str, audience: str) -> ReadVersions | None:
         """What the ETag of an answer to this very operation was made of; None where that is not known here."""
         known = self._known.get(tag)
-        if known is None or (known.operation, known.media_type) != (operation.fingerprint, media_type):
+        if known is None or known.answer != (operation.fingerprint, media_type, audience):
             return None
         self._known.move_to_end(tag)
         return known.reads

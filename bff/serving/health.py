@@ -42,7 +42,8 @@ class Check:
 
 
 class Health:
-    """The two endpoints. Checks run at the same time; what one raises is logged, and its text is not shown."""
+    """The two endpoints. Checks run at the same time; what one raises is logged, and its text is not shown. One that fails says
+    since when."""
 
     def __init__(self, checks: Sequence[Check] = ()) -> None:
         names = [check.name for check in checks]
@@ -50,6 +51,11 @@ class Health:
             raise ValueError(f"two health checks have one name: {sorted(names)}")
         self._checks = tuple(checks)
         self._failing: dict[str, datetime] = {}
+        self._draining: datetime | None = None
+
+    def drain(self) -> None:
+        """The process is about to end: from now on it is not ready, whatever the checks say."""
+        self._draining = self._draining or datetime.now(UTC)
 
     def routes(self) -> list[Route]:
         return [Route("/healthz", self.healthz, methods=["GET"]), Route("/readyz", self.readyz, methods=["GET"])]
@@ -59,9 +65,10 @@ class Health:
 
     async def readyz(self, request: Request) -> Response:
         results = await self.results()
-        ready = all(result.ok for result in results.values())
-        body = {
+        ready = self._draining is None and all(result.ok for result in results.values())
+        body: dict[str, Any] = {
             "ready": ready,
+            **({} if self._draining is None else {"draining": {"since": self._draining.isoformat()}}),
             "checks": {name: {"ok": result.ok, **result.details} for name, result in results.items()},
         }
         headers = {"Cache-Control": "no-store", "Content-Type": "application/json"}
@@ -80,12 +87,17 @@ class Health:
             return self._failed(check, error, f"no answer within {check.seconds:g} s")
         except Exception as error:
             return self._failed(check, error, "the check failed, see the log")
-        self._failing.pop(check.name, None)
-        return result
+        if result.ok:
+            self._failing.pop(check.name, None)
+            return result
+        return CheckResult(False, {**result.details, "since": self._since(check)})
 
     def _failed(self, check: Check, error: Exception, text: str) -> CheckResult:
         # Logged once an outage: probes come every few seconds.
         if check.name not in self._failing:
-            self._failing[check.name] = datetime.now(UTC)
             logger.warning("health check %s failed", check.name, exc_info=error)
-        return CheckResult(False, {"error": text, "since": self._failing[check.name].isoformat()})
+        return CheckResult(False, {"error": text, "since": self._since(check)})
+
+    def _since(self, check: Check) -> str:
+        """When it was first found that a check fails."""
+        return self._failing.setdefault(check.name, datetime.now(UTC)).isoformat()

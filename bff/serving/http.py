@@ -19,6 +19,10 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from bff.auth.authenticator import Authenticator, principal_of
+from bff.errors import RequestError
+from bff.observability.tally import Tally
+from bff.observability.tracing import NO_TRACING, Tracing
 from bff.serving.batch import Result, answer_batch
 from bff.serving.caching import Caching
 from bff.serving.compression import Compression
@@ -30,13 +34,15 @@ from bff.serving.failed import failed
 from bff.serving.limits import Limits
 from bff.serving.manifest import PersistedDocument
 from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, accepts_html, field_value, negotiate
+from bff.serving.occupancy import Occupancy
 from bff.serving.operations import ContextFactory, Operation, Operations, Request
+from bff.serving.origins import Origins
 from bff.serving.parameters import Unacceptable, from_json, from_query_string, read_json
 from bff.serving.persisted import PersistedDocuments, TrustedDocuments
 from bff.serving.planning import Plans
 from bff.serving.responses import NO_STORE, not_modified, respond
 from bff.serving.shortcut import Shortcut
-from bff.serving.streaming import Streaming
+from bff.serving.streaming import OPERATION_KIND, Streaming
 from bff.serving.websocket import GraphQLTransportWSHandler, OnConnect
 
 __all__ = ["GraphQLApp", "GraphQLHTTPHandler", "graphql_app"]
@@ -49,6 +55,7 @@ Queries also: GET with the same names as parameters.
 Subscriptions: a WebSocket at this address, subprotocol graphql-transport-ws. Or over HTTP, to clients that accept
 text/event-stream (graphql-sse) or multipart/mixed;subscriptionSpec="1.0" (Apollo's).
 """
+_FOREIGN = "A page of another origin may not send this: see allowed_origins, or send a header that a browser asks for first."
 _SUBSCRIPTIONS = (
     "Subscriptions are served over WebSocket, subprotocol graphql-transport-ws, and over HTTP to clients that accept "
     'text/event-stream or multipart/mixed;subscriptionSpec="1.0".'
@@ -68,24 +75,36 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
         caching: Caching,
         batch_operations: int = 0,
         compression: Compression | None = None,
+        authenticator: Authenticator | None = None,
+        origins: Origins,
+        occupancy: Occupancy | None = None,
     ) -> None:
         super().__init__()
+        self._origins = origins
         self._operations = operations
         self._limits = limits
-        self._streaming = Streaming(operations, limits)
+        self._streaming = Streaming(operations, limits, authenticator, occupancy)
+        self._authenticator = authenticator
         self._caching = caching
         self._batch_operations = batch_operations
         self._compression = compression
         self._page = page or _help
 
     async def handle_request_override(self, request: HTTPRequest) -> Response | None:
-        if request.method not in ("GET", "POST", "PUT", "DELETE"):
-            return Response(status_code=204 if request.method == "OPTIONS" else 405, headers=_ALLOW)
+        if request.method in ("GET", "POST", "PUT", "DELETE"):
+            response = await self._handle(request)
+        else:
+            response = Response(status_code=204 if request.method == "OPTIONS" else 405, headers=_ALLOW)
+        self._operations.tally.responses[request.scope.get(OPERATION_KIND, "none"), response.status_code] += 1
+        return response
+
+    async def _handle(self, request: HTTPRequest) -> Response:
         accept = field_value(request.headers, "accept")
         if request.method == "GET" and not request.url.query and accepts_html(accept):
             return self._page(request)
         media_type = negotiate(accept)
         try:
+            await self._admit(request)
             managed = self._streaming.manage(request)
             if managed is not None:
                 return managed
@@ -93,24 +112,51 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
                 raise Unacceptable.because(f"Accept {JSON} or {GRAPHQL_RESPONSE}.", "NOT_ACCEPTABLE", 406)
             asked = await self._asked(request)
             if isinstance(asked, list):
+                request.scope[OPERATION_KIND] = "batch"
                 _check_batch(request, media_type)
-                results = await answer_batch(asked, self._batch_operations, self._prepare, partial(self._execute, request))
+                results = await answer_batch(
+                    asked, self._batch_operations, self._prepare, partial(self._execute, request), self._refused
+                )
                 return await self._respond(request, results, media_type or JSON)
             streamed = self._streaming.answer(request, asked)
             if streamed is not None:
                 return streamed
             return await self._answer(request, asked, media_type or JSON)
         except Unacceptable as refused:
+            self._refused(refused)
             response = await self._respond(request, {"errors": refused.errors}, media_type or JSON, refused.status)
             if refused.status == 405:
                 response.headers["Allow"] = "POST"
+            if refused.status == 401:
+                response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
             return response
         except RequestRefused as refused:
+            self._refused(refused)
             # application/json predates status codes: a well-formed request is answered 200 whatever comes of it.
             status = refused.status if media_type == GRAPHQL_RESPONSE else 200
             return await self._respond(request, {"errors": refused.errors}, media_type or JSON, status)
         except ClientDisconnect:
             return Response(status_code=400)
+
+    def _refused(self, refused: RequestRefused) -> None:
+        self._operations.tally.failed(refused.errors)
+        self._operations.tally.refused(refused.limit)
+
+    @property
+    def tally(self) -> Tally:
+        """What has been counted of all operations, those over WebSocket included."""
+        return self._operations.tally
+
+    async def _admit(self, request: HTTPRequest) -> None:
+        """Before anything else is looked at: who is refused costs nothing more. Raises Unacceptable."""
+        if request.method == "GET" and not self._origins.allow_get(request.headers):
+            raise Unacceptable.because(_FOREIGN, "ORIGIN_NOT_ALLOWED", 403)
+        if self._authenticator is None:
+            return
+        try:
+            await self._authenticator.identify(request)
+        except RequestError as error:
+            raise failed(error) from error
 
     @property
     def streams(self) -> int:
@@ -150,6 +196,7 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
 
     async def _answer(self, request: HTTPRequest, asked: Request, media_type: str) -> Response:
         operation = self._operations.prepare(asked)
+        request.scope[OPERATION_KIND] = operation.kind.value
         if operation.kind is OperationType.SUBSCRIPTION:
             raise Unacceptable.because(_SUBSCRIPTIONS)
         if request.method == "GET" and operation.kind is not OperationType.QUERY:
@@ -188,7 +235,7 @@ class GraphQLHTTPHandler(AriadneHTTPHandler):
         return operation
 
     async def _execute(self, request: HTTPRequest, operation: Operation) -> Result:
-        planned = await self._operations.planned(operation)
+        planned = await self._operations.planned(operation, principal_of(request))
         if planned is not None:
             return Fragment(planned)
         return await self._performed(request, operation)
@@ -226,6 +273,15 @@ class GraphQLApp(GraphQL):
             receive = left
         await super().__call__(scope, receive, send)
 
+    @property
+    def tally(self) -> Tally:
+        """What has been counted of all operations, those over WebSocket included."""
+        return self.http_handler.tally
+
+    async def drain(self) -> None:
+        """As ``shutdown``, but mutations over WebSocket that have begun are answered before their sockets are closed."""
+        await asyncio.gather(self.http_handler.shutdown(), self.websocket_handler.drain())
+
     async def shutdown(self) -> None:
         """End every stream, close every WebSocket with 1012, and wait until nothing of them runs."""
         await asyncio.gather(self.http_handler.shutdown(), self.websocket_handler.shutdown())
@@ -247,18 +303,22 @@ def graphql_app(
     compression: bool = True,
     definition: str = "",
     plans: Plans | None = None,
+    tally: Tally | None = None,
+    tracing: Tracing = NO_TRACING,
+    authenticator: Authenticator | None = None,
 ) -> GraphQLApp:
     """Serve a schema over HTTP and graphql-transport-ws.
 
     ``context_factory`` makes ``info.context`` for each operation. ``allowed_origins`` are pages of other hosts that may
-    open a WebSocket (``"https://app.example.com"``, or ``"*"``); the own host's may always. ``page`` answers a browser that has
-    followed a link here; without it that is a few lines of help.
+    open a WebSocket, or send a GET (``"https://app.example.com"``, or ``"*"``); the own host's may always. ``page`` answers a
+    browser that has followed a link here; without it that is a few lines of help.
 
     ``automatic_persisted_queries`` lets clients name what they have sent before by its hash. ``trusted_documents`` are those of
     the app's own clients, the only ones that are executed unless ``trusted_documents_only`` is False. ``batch_operations`` is how
     many operations one request may hold as a list, 0 for no lists. ``definition`` stands for whatever decides how stored views
     are shown, besides the schema: where it differs, ETags do. ``plans`` answer the operations that they know how to, without a
-    context.
+    context. ``tally`` is added to, ``tracing`` makes spans.
+    ``authenticator`` says who sends a request, or holds a socket, before anything is done for it.
 
     Raises TypeError where the schema is not valid, SettingsError where a trusted document does not fit it.
     """
@@ -266,8 +326,10 @@ def graphql_app(
     documents = Documents(schema, limits, introspection=introspection, plans=plans)
     trusted = None if trusted_documents is None else TrustedDocuments(trusted_documents, documents, only=trusted_documents_only)
     persisted = PersistedDocuments(documents, limits, automatic=automatic_persisted_queries, trusted=trusted)
-    operations = Operations(schema, context_factory, documents, persisted)
+    operations = Operations(schema, context_factory, documents, persisted, tally, tracing)
     caching = Caching(ETags(schema, limits, definition))
+    origins = Origins(allowed_origins)
+    occupancy = Occupancy(limits)
     compressing = Compression(limits.compressed_bytes) if compression else None
     app = GraphQLApp(
         schema,
@@ -275,12 +337,29 @@ def graphql_app(
         explorer=ExplorerHttp405(),
         error_formatter=format_error,
         http_handler=GraphQLHTTPHandler(
-            operations, limits, page, caching=caching, batch_operations=batch_operations, compression=compressing
+            operations,
+            limits,
+            page,
+            caching=caching,
+            batch_operations=batch_operations,
+            compression=compressing,
+            authenticator=authenticator,
+            origins=origins,
+            occupancy=occupancy,
         ),
-        websocket_handler=GraphQLTransportWSHandler(operations, limits, on_connect=on_connect, allowed_origins=allowed_origins),
+        websocket_handler=GraphQLTransportWSHandler(
+            operations, limits, origins=origins, on_connect=on_connect, authenticator=authenticator, occupancy=occupancy
+        ),
     )
     if plans is not None:
-        app.shortcut = Shortcut(persisted, limits, compressing, app.http_handler.change)
+        app.shortcut = Shortcut(
+            persisted,
+            limits,
+            compressing,
+            app.http_handler.change,
+            authenticator=authenticator,
+            other_origins=bool(allowed_origins),
+        )
     return app
 
 

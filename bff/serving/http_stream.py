@@ -7,19 +7,24 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from graphql import OperationType
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bff.serving.asgi_socket import ABORT_EXTENSION
+from bff.auth.authenticator import principal_of
+from bff.auth.standing import Standing
+from bff.observability.tally import Tally
+from bff.serving.asgi_socket import ABORT_EXTENSION, address_of
 from bff.serving.limits import Limits
 from bff.serving.multiplex import until_ended
 from bff.serving.parameters import Unacceptable
+from bff.serving.shares import Share, Shares, TooMany
 from bff.serving.wire import Disconnected
 
-__all__ = ["SHUTDOWN_EXTENSION", "Form", "StreamResponse", "Streams"]
+__all__ = ["SHUTDOWN_EXTENSION", "Form", "Place", "Stand", "StreamResponse", "Streams"]
 
 logger = logging.getLogger("bff.serving")
 
@@ -39,6 +44,10 @@ _HEADERS: Final = {
 }
 
 
+Stand: TypeAlias = Callable[[Callable[[], None]], Standing | None]
+"""Begins to watch over a principal: calls what it is given once that one does not hold any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a kind of stream looks like, whatever it is about. ``restarting`` is its last word where the server shuts down."""
@@ -49,46 +58,73 @@ class Form:
     restarting: bytes
 
 
-class Streams:
-    """The streams of an application: how many there are, and their common end."""
+class Place:
+    """That of one stream among all: ``end`` ends it, ``share`` is that of whoever reads it."""
 
-    def __init__(self, limits: Limits) -> None:
+    __slots__ = ("_streams", "end", "share")
+
+    def __init__(self, streams: Streams, end: Callable[[], None], share: Share) -> None:
+        self._streams = streams
+        self.end = end
+        self.share = share
+
+    def leave(self) -> None:
+        """Give it up. Called twice, it does nothing the second time."""
+        self._streams.leave(self)
+
+
+class Streams:
+    """The streams of an application: how many there are, and their common end. ``shares`` counts them to who reads them."""
+
+    def __init__(self, limits: Limits, tally: Tally | None = None, shares: Shares | None = None) -> None:
+        self.tally = tally or Tally()
         self._limits = limits
-        self._ends: dict[object, Callable[[], None]] = {}
+        self._shares = Shares(limits) if shares is None else shares
+        self._places: dict[Place, None] = {}
         self._closing = False
         self._left = asyncio.Event()
 
     @property
     def open(self) -> int:
         """How many streams there are, those counted that are only reserved."""
-        return len(self._ends)
+        return len(self._places)
 
-    def admit(self) -> None:
-        """Raises Unacceptable, with 503, where there is no place for one more."""
+    def admit(self, connection: HTTPConnection) -> None:
+        """Raises Unacceptable, with 503, where there is no place for one more; with 429, where whoever asks has too many."""
         if self._closing:
             raise Unacceptable.because("The service restarts.", "SERVICE_RESTART", 503)
-        if len(self._ends) >= self._limits.streams:
-            raise Unacceptable.because("There are too many streams already.", "TOO_MANY_STREAMS", 503)
+        if len(self._places) >= self._limits.streams:
+            raise Unacceptable.because("There are too many streams already.", "TOO_MANY_STREAMS", 503, limit="streams")
+        try:
+            self._shares.admit(principal_of(connection), address_of(connection.scope))
+        except TooMany as error:
+            raise Unacceptable.because(str(error), "TOO_MANY_STREAMS", 429, limit=error.limit) from error
 
-    def enter(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Count a stream until what this returns is called; ``end`` is called where everything ends."""
-        place = object()
-        self._ends[place] = end
+    def enter(self, end: Callable[[], None], connection: HTTPConnection, place: Place | None = None) -> Place:
+        """Count a stream until it leaves its place; ``end`` is called where everything ends. Or it takes over a ``place``."""
+        if place is None:
+            share = self._shares.join(principal_of(connection), address_of(connection.scope))
+            place = Place(self, end, share)
+            self._places[place] = None
+        place.end = end
         if self._closing:
             end()
-        return lambda: self._leave(place)
+        return place
 
     async def shutdown(self) -> None:
         """End every stream, and wait until none is left. From then on none is admitted."""
         self._closing = True
-        for end in list(self._ends.values()):
-            end()
-        while self._ends:
+        for place in list(self._places):
+            place.end()
+        while self._places:
             self._left.clear()
             await self._left.wait()
 
-    def _leave(self, place: object) -> None:
-        if self._ends.pop(place, None) is not None:
+    def leave(self, place: Place) -> None:
+        """Count it no more."""
+        if place in self._places:
+            del self._places[place]
+            place.share.leave()
             self._left.set()
 
 
@@ -102,6 +138,8 @@ class StreamResponse(Response):
     A peer that disconnects ends it at once, one that does not read is dropped after ``limits.send_seconds``, and a silent stream
     carries a heartbeat every ``limits.ping_seconds``. Of another ``kind`` than a subscription, it is not ended by a shutdown, and
     a mutation goes on without its peer, for ``limits.mutation_seconds`` at most. ``after`` is awaited at the end, come what may.
+    ``stand`` watches over whoever reads it: where that one does not hold any more, ``forbidden`` are the last words. It takes
+    the ``place`` that was reserved for it.
     """
 
     def __init__(
@@ -113,6 +151,9 @@ class StreamResponse(Response):
         *,
         kind: OperationType = OperationType.SUBSCRIPTION,
         after: Callable[[], Awaitable[None]] | None = None,
+        stand: Stand | None = None,
+        forbidden: Callable[[], bytes] | None = None,
+        place: Place | None = None,
     ) -> None:
         super().__init__(headers={**_HEADERS, "Content-Type": form.content_type})
         # A stream has no length that could be told.
@@ -123,38 +164,49 @@ class StreamResponse(Response):
         self._limits = limits
         self._kind = kind
         self._after = after
+        self._stand = stand
+        self._place = place
+        self._forbidden = forbidden or (lambda: form.restarting)
         self._writing = asyncio.Lock()
         self._sent_at = 0.0
         self._complete = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ended: asyncio.Future[Callable[[], bytes]] = asyncio.get_running_loop().create_future()
 
-        def end() -> None:
+        def end(last: Callable[[], bytes] = lambda: self._form.restarting) -> None:
             if self._kind is OperationType.SUBSCRIPTION and not ended.done():
-                ended.set_result(None)
+                ended.set_result(last)
 
         listen: Any = scope.get("extensions", {}).get(SHUTDOWN_EXTENSION)
-        leave = self._streams.enter(end)
+        place = self._streams.enter(end, HTTPConnection(scope), self._place)
         forget: Callable[[], None] | None = None if listen is None else listen(end)
+        standing = None if self._stand is None else self._stand(lambda: end(self._forbidden))
         try:
             await self._serve(scope, receive, send, ended)
         finally:
+            if standing is not None:
+                standing.close()
             if forget is not None:
                 forget()
             try:
                 if self._after is not None:
                     await self._after()
             finally:
-                leave()
+                place.leave()
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, ended: asyncio.Future[None]) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, ended: asyncio.Future[Callable[[], bytes]]) -> None:
         self._sent_at = asyncio.get_running_loop().time()
+        last = b""
         producing = asyncio.create_task(self._produce(send), name="a stream")
         keeping = asyncio.create_task(self._keep(receive, send), name="the watch of a stream")
+        until: set[asyncio.Future[Any]] = {producing, keeping, ended}
         try:
-            await asyncio.wait({producing, keeping, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if ended.done():
+                # Before what is told of is gone.
+                last = ended.result()()
             keeping.cancel()
             kept = self._kind is OperationType.MUTATION
             if not kept:
@@ -164,12 +216,13 @@ class StreamResponse(Response):
             await until_ended({producing, keeping}, patience, self._limits.close_seconds)
         if any(isinstance(_raised(task), _Stuck) for task in (producing, keeping)):
             logger.warning("the peer of a stream has not read for %s s: aborted", self._limits.send_seconds)
+            self._streams.tally.refused("send_seconds")
             abort = scope.get("extensions", {}).get(ABORT_EXTENSION)
             if callable(abort):
                 abort()
         elif ended.done() and not gone and not self._complete:
             with suppress(Disconnected, _Stuck):
-                await self._send(send, _body(self._form.restarting, more=False))
+                await self._send(send, _body(last, more=False))
 
     async def _produce(self, send: Send) -> None:
         async with aclosing(self._chunks) as chunks:

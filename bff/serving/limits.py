@@ -11,17 +11,29 @@ __all__ = ["Limits"]
 class Limits:
     """What serving refuses, and when it gives up. Times are in seconds, sizes in bytes unless they say otherwise.
 
-    Raises ValueError where a limit is not a positive number.
+    Raises ValueError where a limit is not a positive number, nor None where that stands for none.
     """
 
     body_bytes: int = 1024 * 1024
     """The longest HTTP request body; a longer one is answered 413."""
     body_seconds: float = 30.0
     """How long an HTTP request body may take to arrive; then it is answered 408."""
+    query_characters: int = 64 * 1024
+    """The longest text of a GraphQL document."""
     query_tokens: int = 2_000
     """The most tokens in a GraphQL document."""
     query_depth: int = 15
     """How many levels of fields a GraphQL document may nest; introspection does not count."""
+    query_fields: int = 2_000
+    """The most fields in a GraphQL document, those of a fragment counted wherever it is spread."""
+    query_aliases: int = 100
+    """The most aliases in a GraphQL document, counted in the same way."""
+    query_directives: int = 100
+    """The most directives in a GraphQL document, counted in the same way."""
+    query_pairs: int = 5_000
+    """The most pairs of fields of one name, and of fragments, that have to be compared to see whether they can be merged."""
+    query_cost: int = 200_000
+    """The most values that one operation may ask for, the lengths of its lists multiplied; a batch, all of its together."""
     cached_documents: int = 1_000
     """How many parsed and validated GraphQL documents are kept."""
     cached_characters: int = 256 * 1024
@@ -46,6 +58,18 @@ class Limits:
     """How many views these may hold together."""
     sockets: int = 10_000
     """The most WebSockets at a time; the next is closed with 1013 (try again later)."""
+    principal_sockets: int = 100
+    """The most WebSockets and streams over HTTP of one user at a time, in each process; the next is closed with 1013, or answered
+    429."""
+    principal_subscriptions: int = 2_000
+    """The most subscriptions of one user on all of them; the next is refused."""
+    address_sockets: int | None = None
+    """The most WebSockets and streams over HTTP, from one address, of those who have not signed in. None for as many as there may
+    be, since behind a proxy all may come from its address: set it where addresses are the clients' own."""
+    messages_per_second: float = 1_000.0
+    """How many messages a WebSocket's client may send in the long run; over it, the socket is closed with 1013."""
+    messages_burst: int = 5_000
+    """How many it may send at once."""
     message_bytes: int = 1024 * 1024
     """The longest WebSocket message from a client; a longer one closes the socket with 1009."""
     followed_links: int = 1_000
@@ -54,6 +78,8 @@ class Limits:
     """The most operations at a time on one WebSocket, counting those whose last message is not sent yet."""
     outbox_bytes: int = 16 * 1024 * 1024
     """Over so much unsent text on one WebSocket, its operations wait for the peer before they execute anything more."""
+    queued_bytes: int = 256 * 1024 * 1024
+    """Over so much unsent text of all connections together, those with the most of it are closed with 1013."""
     outbox_controls: int = 64
     """The most unsent pongs on one WebSocket; then nothing more is read from it until the peer reads."""
     streams: int = 10_000
@@ -64,6 +90,10 @@ class Limits:
     """Results that are longer are not patched: one is held for each subscription that asks for patches, and compared."""
     init_seconds: float = 10.0
     """From the opening of a WebSocket to its acknowledged connection_init; then it is closed with 4408."""
+    authenticate_seconds: float = 10.0
+    """How long it may take to say who a client is; then it is refused."""
+    expiry_notice_seconds: float = 60.0
+    """How long before it is closed a WebSocket's client is told that its token expires."""
     ping_seconds: float = 25.0
     """A WebSocket's client that was silent for so long is sent a ping; on a stream over HTTP, something is sent so often."""
     pong_seconds: float = 25.0
@@ -78,5 +108,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
                 raise ValueError(f"Limits.{field.name}: {value!r} is not a positive number")

@@ -12,13 +12,17 @@ from typing import Any
 import orjson
 from graphql import OperationType
 
+from bff.auth.authenticator import principal_of
+from bff.errors import BFFError
 from bff.serving.active import Active, Connection, Tell, Wording
 from bff.serving.errors import RequestRefused, format_exception
 from bff.serving.limits import Limits
-from bff.serving.operations import Operation, Operations
+from bff.serving.occupancy import Occupancy
+from bff.serving.operations import Operation, Operations, source_refused
 from bff.serving.outbox import Outbox
 from bff.serving.planned import watch
 from bff.serving.results import results
+from bff.serving.shares import Share
 
 __all__ = ["Multiplex", "until_ended"]
 
@@ -33,10 +37,19 @@ class Multiplex:
     then nothing of it runs any more.
     """
 
-    __slots__ = ("_active", "_leaving", "_limits", "_operations", "outbox", "tell", "wording")
+    __slots__ = ("_active", "_leaving", "_limits", "_operations", "outbox", "share", "tell", "wording")
 
-    def __init__(self, operations: Operations, limits: Limits, wording: Wording, tell: Tell | None = None) -> None:
-        self.outbox: Outbox[Active] = Outbox(limits)
+    def __init__(
+        self,
+        operations: Operations,
+        limits: Limits,
+        wording: Wording,
+        tell: Tell | None = None,
+        occupancy: Occupancy | None = None,
+    ) -> None:
+        self.outbox: Outbox[Active] = Outbox(limits, None if occupancy is None else occupancy.backlog)
+        self.share: Share | None = None
+        """Of whoever holds the connection: its subscriptions are counted there."""
         self.tell = tell or Active.line_up
         self.wording = wording
         self._operations = operations
@@ -46,6 +59,11 @@ class Multiplex:
 
     def __contains__(self, id: str) -> bool:
         return id in self._active
+
+    @property
+    def ids(self) -> list[str]:
+        """Those in use."""
+        return list(self._active)
 
     @property
     def named(self) -> int:
@@ -64,8 +82,7 @@ class Multiplex:
 
     def refuse(self, id: str, refused: RequestRefused) -> None:
         """Answer an operation that is not begun."""
-        active = self._begin(id)
-        self.fail(active, refused.errors)
+        self._refused(self._begin(id), refused)
 
     def stop(self, id: str) -> None:
         """Stop an operation at once, but a mutation that has begun; nothing of it is sent any more. An unknown id is ignored."""
@@ -73,6 +90,7 @@ class Multiplex:
         if active is None:
             return  # it has completed meanwhile: the two messages have crossed
         self.outbox.several = len(self._active) > 1
+        self._uncount(active)
         self.outbox.drop(active)
         active.unwatch()
         if active.task is not None and active.running:
@@ -84,6 +102,15 @@ class Multiplex:
     async def take(self) -> bytes:
         """The next message to send, once there is one. For one writer only."""
         return await self.outbox.take()
+
+    async def changed(self) -> None:
+        """Wait until every mutation that has begun has ended, and what came of it has been sent."""
+        while changing := [active for active in self._active.values() if active.mutating]:
+            running = [active.task for active in changing if active.task is not None]
+            if running:
+                await asyncio.wait(running)
+            else:
+                await self.outbox.taken()
 
     def leave(self) -> None:
         """Stop everything; nothing is sent any more."""
@@ -105,6 +132,13 @@ class Multiplex:
         assert connection is not None
         self._run(active, partial(self._operate, active, operation, connection))
 
+    def end(self, active: Active, error: BFFError) -> None:
+        """End a planned subscription because of this, as graphql-core would."""
+        operation = active.operation
+        active.unwatch()
+        assert operation is not None, "a planned subscription has its operation"
+        self._refused(active, source_refused(operation, error))
+
     def complete(self, active: Active) -> None:
         """There will be no more results."""
         self.outbox.finish(active, self.wording.completed(active.id))
@@ -115,12 +149,15 @@ class Multiplex:
             text = self.wording.failed(active.id, errors)
         except TypeError as error:
             # A resolver's own GraphQLError may carry extensions that JSON cannot hold.
-            text = self.wording.failed(active.id, [format_exception(error)])
+            errors = [format_exception(error)]
+            text = self.wording.failed(active.id, errors)
+        self._operations.tally.failed(errors)
         self.outbox.finish(active, text)
 
     def forget(self, active: Active) -> None:
         """The client is about to know that it has ended."""
         del self._active[active.id]
+        self._uncount(active)
         self.outbox.several = len(self._active) > 1
 
     def _begin(self, id: str) -> Active:
@@ -128,13 +165,21 @@ class Multiplex:
         self.outbox.several = len(self._active) > 1
         return active
 
+    def skipped(self) -> None:
+        """A newer state takes the place of one that was not sent."""
+        self._operations.tally.skipped += 1
+
+    def _refused(self, active: Active, refused: RequestRefused) -> None:
+        self._operations.tally.refused(refused.limit)
+        self.fail(active, refused.errors)
+
     def _run(self, active: Active, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:
             """Whatever an operation raises ends it, and it alone."""
             try:
                 await work()
             except RequestRefused as refused:
-                self.fail(active, refused.errors)
+                self._refused(active, refused)
             except Exception as error:
                 self.fail(active, [format_exception(error)])
             finally:
@@ -145,13 +190,29 @@ class Multiplex:
     async def _open(self, active: Active, connection: Connection, prepared: Callable[[], Operation]) -> None:
         await self.outbox.room()
         operation = prepared()
+        if operation.kind is OperationType.SUBSCRIPTION:
+            self._count(active)
         if operation.plan is None or not await self._follow_plan(active, operation, connection):
             await self._operate(active, operation, connection)
+
+    def _count(self, active: Active) -> None:
+        """Raises RequestRefused where whoever holds the connection has too many subscriptions."""
+        if self.share is None or active.closed:
+            return
+        if not self.share.subscribe():
+            refused = f"You have {self._limits.principal_subscriptions} subscriptions already."
+            raise RequestRefused.because(refused, "TOO_MANY_OPERATIONS", limit="principal_subscriptions")
+        active.counted = True
+
+    def _uncount(self, active: Active) -> None:
+        if active.counted and self.share is not None:
+            active.counted = False
+            self.share.unsubscribe()
 
     async def _follow_plan(self, active: Active, operation: Operation, connection: Connection) -> bool:
         """Whether a plan answers it. A subscription needs no task from then on."""
         if operation.kind is OperationType.SUBSCRIPTION:
-            watching = await watch(operation, active.wake)
+            watching = await watch(operation, active.wake, principal_of(connection()))
             if watching is None:
                 return False
             if active.closed:
@@ -159,7 +220,7 @@ class Multiplex:
             else:
                 active.watch(watching, operation, connection)
             return True
-        said = await self._operations.planned(operation)
+        said = await self._operations.planned(operation, principal_of(connection()))
         if said is None:
             return False
         self.outbox.replace(active, active.say(said))
@@ -185,6 +246,8 @@ class Multiplex:
                 text = active.say(orjson.dumps(result.payload))
                 del result  # the next one may be long in coming: nobody is to hold this one for all that time
                 if replaceable:
+                    if active.result is not None:
+                        self.skipped()
                     self.outbox.replace(active, text)
                     await asyncio.sleep(0)  # a source that never waits must not keep the loop from everybody else
                 else:

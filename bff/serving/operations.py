@@ -27,8 +27,12 @@ from orjson import Fragment
 from starlette.requests import HTTPConnection
 
 from bff.errors import BadUserInput
+from bff.observability.tally import Tally
+from bff.observability.tracing import NO_TRACING, Tracing
+from bff.principal import Principal
 from bff.request_extensions import NOTHING_ASKED, RequestExtensions
 from bff.serving.context import OperationContext, Response, operation_context
+from bff.serving.document_size import TooLarge, too_large
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused, format_error, format_exception
 from bff.serving.limits import Limits
@@ -74,6 +78,12 @@ class Operation:
             raise BadUserInput("Variable values are nested too deeply.") from error
 
     @property
+    def cost(self) -> float:
+        """How many values it asks for, at most; 0 of a trusted document."""
+        coerced = self.parsed.coerce(self.variables, hide_suggestions=True)
+        return 0 if isinstance(coerced, list) else self.parsed.cost(coerced)
+
+    @property
     def document(self) -> DocumentNode:
         return self.parsed.document
 
@@ -104,7 +114,11 @@ class Operations:
         context_factory: ContextFactory,
         documents: Documents,
         persisted: PersistedDocuments | None = None,
+        tally: Tally | None = None,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
+        self._tracing = tracing
+        self.tally = tally or Tally()
         self._schema = schema
         self._context_factory = context_factory
         self._persisted = persisted or PersistedDocuments(documents, Limits())
@@ -122,10 +136,15 @@ class Operations:
             asked = RequestExtensions.parse(request.extensions)
         except BadUserInput as error:
             raise RequestRefused([format_exception(error)]) from error
+        self.tally.operations[parsed.kind.value] += 1
         variables = dict(request.variables or {})
         coerced = parsed.coerce(variables, hide_suggestions=self._hide)
         if isinstance(coerced, list):
             raise RequestRefused(variable_errors(self._schema, parsed.document, parsed.node, variables, coerced))
+        try:
+            parsed.check_cost(coerced)
+        except TooLarge as error:
+            raise too_large(error) from error
         return Operation(request, parsed, variables, asked, parsed.latest_wins(coerced), found.persisted)
 
     async def context(self, connection: HTTPConnection, operation: Operation) -> Any:
@@ -133,11 +152,11 @@ class Operations:
         context = self._context_factory(connection, operation)
         return await context if isawaitable(context) else context
 
-    async def planned(self, operation: Operation) -> bytes | None:
-        """The response of a query, as JSON, if its plan has it: no context is needed then."""
+    async def planned(self, operation: Operation, principal: Principal) -> bytes | None:
+        """The response of a query to whoever asks, as JSON, if its plan has it: no context is needed then."""
         if operation.kind is not OperationType.QUERY or operation.plan is None:
             return None
-        answer = planned_answer(cast(QueryPlan, operation.plan), operation.variables)
+        answer = planned_answer(cast(QueryPlan, operation.plan), operation.variables, principal)
         return answer if answer is None or isinstance(answer, bytes) else await answer
 
     async def execute(self, operation: Operation, context: Any) -> Response:
@@ -145,6 +164,12 @@ class Operations:
 
         Raises what the context raises.
         """
+        if not self._tracing.enabled:
+            return await self._perform(operation, context)
+        with self._tracing.span(f"bff.{operation.kind.value}", {"graphql.operation.name": operation.name or ""}):
+            return await self._perform(operation, context)
+
+    async def _perform(self, operation: Operation, context: Any) -> Response:
         own = operation_context(context)
         if own is None:
             return await self._execute(operation, context)
@@ -172,7 +197,10 @@ class Operations:
                 middleware=None if done is None else [done],
                 hide_suggestions=self._hide,
             )
-            return _response(await result if isawaitable(result) else result)
+            response = _response(await result if isawaitable(result) else result)
+        if "errors" in response:
+            self.tally.failed(response["errors"])
+        return response
 
     async def subscribe(self, operation: Operation, context: Any) -> AsyncIterable[Any]:
         """The source of a subscription: events to ``execute_event`` one after the other. Raises RequestRefused."""
@@ -194,12 +222,14 @@ class Operations:
         except StopAsyncIteration:
             raise
         except Exception as error:
-            raise RequestRefused([self._source_error(operation, error)]) from error
+            raise source_refused(operation, error) from error
 
-    def _source_error(self, operation: Operation, error: Exception) -> dict[str, Any]:
-        field = operation.node.selection_set.selections[0]
-        path = [(field.alias or field.name).value] if isinstance(field, FieldNode) else None
-        return format_error(located_error(error, [field], path))
+
+def source_refused(operation: Operation, error: Exception) -> RequestRefused:
+    """How a subscription ends whose source has raised this."""
+    field = operation.node.selection_set.selections[0]
+    path = [(field.alias or field.name).value] if isinstance(field, FieldNode) else None
+    return RequestRefused([format_error(located_error(error, [field], path))])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from bff.serving.backlog import Backlog, Shed
 from bff.serving.limits import Limits
 from bff.serving.wire import Frames
 
@@ -50,6 +51,7 @@ class Outbox(Generic[LaneT]):
     # One for each socket, most of them silent: a deque or an asyncio.Event takes more than everything here together.
     __slots__ = (
         "_arrival",
+        "_backlog",
         "_controls",
         "_length",
         "_limits",
@@ -57,12 +59,17 @@ class Outbox(Generic[LaneT]):
         "frames",
         "on_failed",
         "on_filled",
+        "owner",
         "several",
         "turns",
         "waiting",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, backlog: Backlog | None = None) -> None:
+        """``backlog`` counts the unsent text of this one and of others."""
+        self._backlog = backlog
+        self.owner: Shed | None = None
+        """Who lets go of the text where all of them hold too much."""
         self.on_filled: Callable[[], None] = _nobody_listens
         self.on_failed: Callable[[], None] = _nobody_listens
         """To call where what was to be written past the queue cannot be."""
@@ -105,6 +112,10 @@ class Outbox(Generic[LaneT]):
         while self._length >= self._limits.outbox_bytes:
             await self._until_taken()
 
+    async def taken(self) -> None:
+        """Wait until some of what waits has been taken."""
+        await self._until_taken()
+
     async def put(self, lane: LaneT, text: bytes) -> None:
         """Queue a result, once the lane's last one has been taken."""
         while lane.result is not None and not lane.closed:
@@ -115,17 +126,18 @@ class Outbox(Generic[LaneT]):
         """Queue a result instead of the lane's unsent one."""
         if lane.closed:
             return
-        self._length += len(text) - len(lane.result or b"")
+        change = len(text) - len(lane.result or b"")
         lane.result = text
         self.queue(lane)
+        self._count(change)
 
     def finish(self, lane: LaneT, text: bytes) -> None:
         """Queue the lane's last message, after its unsent result."""
         if lane.closed or lane.last is not None:
             return
-        self._length += len(text)
         lane.last = text
         self.queue(lane)
+        self._count(len(text))
 
     def queue(self, lane: LaneT) -> None:
         """Give a lane its turn, if it does not wait for it already."""
@@ -137,8 +149,10 @@ class Outbox(Generic[LaneT]):
     def drop(self, lane: LaneT) -> None:
         """Send nothing more of this lane."""
         lane.closed = True
-        self._length -= len(lane.result or b"") + len(lane.last or b"")
+        held = len(lane.result or b"") + len(lane.last or b"")
         lane.result = lane.last = None
+        if held:
+            self._count(-held)
         if lane.waiting:
             self.turns.remove(lane)
             lane.waiting = False
@@ -192,10 +206,16 @@ class Outbox(Generic[LaneT]):
         else:
             text, lane.last, lane.closed = lane.last or b"", None, True
             lane.ended()
-        self._length -= len(text)
+        self._count(-len(text))
         if lane.last is not None:
             self.queue(lane)
         return text
+
+    def _count(self, change: int) -> None:
+        """Last of all: where that is too much for the process, everything here is dropped."""
+        self._length += change
+        if self._backlog is not None:
+            self._backlog.count(self, change)
 
     def _arrived(self) -> None:
         if self._arrival is not None and not self._arrival.done():

@@ -66,7 +66,7 @@ def from_query_string(parameters: Mapping[str, str]) -> Request:
 
 
 async def _read(request: HTTPRequest, limits: Limits) -> bytes:
-    too_long = Unacceptable.because(f"The body is longer than {limits.body_bytes} bytes.", "TOO_LARGE", 413)
+    too_long = Unacceptable.because(f"The body is longer than {limits.body_bytes} bytes.", "TOO_LARGE", 413, limit="body_bytes")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
         raise too_long
@@ -78,7 +78,7 @@ async def _read(request: HTTPRequest, limits: Limits) -> bytes:
                 if len(body) > limits.body_bytes:
                     raise too_long
     except TimeoutError:
-        raise Unacceptable.because("The body did not arrive in time.", "TIMEOUT", 408) from None
+        raise Unacceptable.because("The body did not arrive in time.", "TIMEOUT", 408, limit="body_seconds") from None
     return bytes(body)
 
 

@@ -19,6 +19,8 @@ from graphql import (
 from graphql.execution.collect_fields import collect_fields
 
 from bff.serving.cache_policy import max_age
+from bff.serving.cost import Cost
+from bff.serving.document_size import TooLarge
 from bff.serving.errors import RequestRefused
 from bff.serving.planning import MutationPlan, Plan, Plans, QueryPlan
 
@@ -36,7 +38,8 @@ _MAX_COERCION_ERRORS = 20
 class ParsedDocument:
     """A document and its operations, by their names. ``planned`` is told each plan that is made.
 
-    ``characters`` says how much memory whoever keeps it takes it to be.
+    ``most_cost`` is the most that one of them may cost; None for any cost. ``characters`` says how much memory whoever keeps it
+    takes it to be.
     """
 
     def __init__(
@@ -46,12 +49,13 @@ class ParsedDocument:
         node: DocumentNode,
         plans: Plans | None = None,
         planned: Callable[[Plan], None] | None = None,
+        most_cost: int | None = None,
     ) -> None:
         self.text = text
         self.node = node
         self.characters = 0
         found = [each for each in node.definitions if isinstance(each, OperationDefinitionNode)]
-        operations = [ParsedOperation(schema, self, each, plans, planned) for each in found]
+        operations = [ParsedOperation(schema, self, each, plans, planned, most_cost) for each in found]
         self.operations: dict[str | None, ParsedOperation] = {each.name: each for each in operations}
         """By what a request may call them: None where there is only one."""
         if len(operations) == 1:
@@ -81,7 +85,9 @@ class ParsedOperation:
         node: OperationDefinitionNode,
         plans: Plans | None,
         planned: Callable[[Plan], None] | None,
+        most_cost: int | None,
     ) -> None:
+        """Raises TooLarge where it costs more whatever its variables are."""
         self.document = document.node
         self.node = node
         self.kind: OperationType = node.operation
@@ -91,6 +97,31 @@ class ParsedOperation:
         self._planned = planned
         # Nothing but a directive has variables say what is selected.
         self._conditional = "@" in document.text
+        cost = None if most_cost is None else Cost(schema, document.node, node)
+        self._cost = cost
+        self._most_cost = most_cost
+        # Whether it has to be looked at for each request.
+        self._may_cost_too_much = cost is not None and most_cost is not None and cost.most > most_cost
+        if cost is not None and not cost.depends:
+            self.afford(cost.most)
+
+    def cost(self, variables: Mapping[str, Any]) -> float:
+        """What it costs with these variables, coerced; 0 where it may cost anything."""
+        return 0 if self._cost is None else self._cost.of(variables)
+
+    def check_cost(self, variables: Mapping[str, Any]) -> None:
+        """Raises TooLarge where it costs more than it may with these variables, coerced."""
+        if self._may_cost_too_much:
+            self.afford(self.cost(variables))
+
+    def afford(self, cost: float) -> None:
+        """Raises TooLarge where that is more than it may cost."""
+        if self._most_cost is not None and cost > self._most_cost:
+            raise TooLarge(
+                f"{cost:.0f} values are asked for, and may be no more than {self._most_cost}: ask for shorter lists.",
+                "query_cost",
+                self.node,
+            )
 
     @cached_property
     def plan(self) -> Plan | None:
@@ -111,12 +142,14 @@ class ParsedOperation:
 
     @cached_property
     def query_plan(self) -> QueryPlan | None:
-        """Its plan, where it is a query."""
-        return cast(QueryPlan | None, self.plan) if self.kind is OperationType.QUERY else None
+        """Its plan, where it is a query whose variables need not be looked at first."""
+        if self.kind is not OperationType.QUERY or self._may_cost_too_much:
+            return None
+        return cast(QueryPlan | None, self.plan)
 
     @cached_property
     def mutation_plan(self) -> MutationPlan | None:
-        """Its plan, where it is a mutation."""
+        """Its plan, where it is a mutation. It answers with one view: that never costs too much."""
         return cast(MutationPlan | None, self._made_plan()) if self.kind is OperationType.MUTATION else None
 
     @cached_property

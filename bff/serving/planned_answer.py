@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from bff.errors import BFFError
+from bff.principal import Principal
 from bff.serving.planning import Answer, QueryPlan
 
 __all__ = ["plan_failed", "planned_answer"]
@@ -14,11 +15,14 @@ __all__ = ["plan_failed", "planned_answer"]
 logger = logging.getLogger("bff.serving")
 
 
-def planned_answer(plan: QueryPlan, given: Mapping[str, Any] | None) -> Answer | Awaitable[Answer]:
-    """The response to these variables; None where graphql-core is to give it. Raises nothing, nor does what it returns."""
+def planned_answer(plan: QueryPlan, given: Mapping[str, Any] | None, principal: Principal) -> Answer | Awaitable[Answer]:
+    """The response to these variables, of whoever asks; None where graphql-core is to give it.
+
+    Raises nothing, nor does what it returns.
+    """
     try:
         variables = plan.variables(given)
-        answer = None if variables is None else plan.answer(variables)
+        answer = None if variables is None else plan.answer(variables, principal)
     except Exception as error:
         plan_failed(error)
         return None

@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from graphql import DocumentNode, GraphQLFieldResolver, GraphQLResolveInfo, OperationDefinitionNode
 
+from bff.principal import ANONYMOUS, Principal
+
 __all__ = ["Answer", "MutationPlan", "Plan", "Plans", "QueryPlan", "Resolved", "SubscriptionPlan", "Watching", "Weighed"]
 
 Answer: TypeAlias = bytes | None
@@ -25,7 +27,8 @@ class Watching(Protocol):
     def take(self) -> Answer:
         """The newest payload, if it was not taken before; None where there is nothing new.
 
-        Raises LookupError where the state cannot be shown from what is stored alone: graphql-core has to say what it is.
+        Raises LookupError where the state cannot be shown from what is stored alone: graphql-core has to say what it is. Raises
+        Forbidden where what was shown may be seen no longer: that is its end.
         """
         ...
 
@@ -41,8 +44,8 @@ class QueryPlan(Protocol):
         """The coerced variables; None where they are wrong, or not of a kind that is coerced here: graphql-core says which."""
         ...
 
-    def answer(self, variables: Mapping[str, Any]) -> Answer | Awaitable[Answer]:
-        """The response. At once where everything it shows is close at hand; otherwise awaitable, and it is read."""
+    def answer(self, variables: Mapping[str, Any], principal: Principal = ANONYMOUS, /) -> Answer | Awaitable[Answer]:
+        """The response to whoever asks. At once where everything it shows is close at hand; otherwise it is read, and awaited."""
         ...
 
 
@@ -53,8 +56,12 @@ class SubscriptionPlan(Protocol):
         """As a query's."""
         ...
 
-    async def watch(self, variables: Mapping[str, Any], wake: Callable[[], None]) -> Watching | None:
-        """Open it: its first payload can be taken then. None: graphql-core is to open it, and to say what is wrong.
+    async def watch(
+        self, variables: Mapping[str, Any], wake: Callable[[], None], principal: Principal = ANONYMOUS, /
+    ) -> Watching | None:
+        """Open it for whoever asks: its first payload can be taken then.
+
+        None: graphql-core is to open it, and to say what is wrong.
 
         ``wake`` is called in the middle of things, when there is something to take and when live updates end: it may note that,
         no more.

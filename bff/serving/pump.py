@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextvars import copy_context
 from typing import Any, Final
 
 from bff.serving.active import Woken
@@ -108,6 +109,8 @@ class Pump:
         self.writers: deque[PumpedWriter] = deque()
         self.scheduled = False
         self._woken: deque[Woken] = deque()
+        # Not of the request that happens to wake it: it writes for all.
+        self._context = copy_context()
         self._framed = Framed()
 
     def tell(self, woken: Woken) -> None:
@@ -118,7 +121,7 @@ class Pump:
     def schedule(self) -> None:
         """There is something to do."""
         self.scheduled = True
-        asyncio.get_running_loop().call_soon(self._turn)
+        asyncio.get_running_loop().call_soon(self._turn, context=self._context)
 
     def _turn(self) -> None:
         self.scheduled = True

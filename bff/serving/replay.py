@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from typing import Any
 
 from starlette.types import Message, Receive
 
+from bff.begun import Begun
 from bff.serving.limits import Limits
 
-__all__ = ["Begun", "Replay", "whole_body"]
-
-
-class Begun:
-    """An awaitable that was begun, and has come to something that it waits for: awaited, it goes on."""
-
-    __slots__ = ("_running", "_waits_for")
-
-    def __init__(self, running: Generator[Any, Any, Message], waits_for: Any) -> None:
-        self._running = running
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, Message]:
-        yielded = self._waits_for
-        while True:
-            raised: BaseException | None = None
-            sent = None
-            try:
-                sent = yield yielded
-            except BaseException as error:
-                raised = error
-            try:
-                yielded = self._running.send(sent) if raised is None else self._running.throw(raised)
-            except StopIteration as done:
-                message: Message = done.value
-                return message
+__all__ = ["Replay", "whole_body"]
 
 
 class Replay:
@@ -56,7 +30,7 @@ class Replay:
         return read
 
 
-async def whole_body(first: Message | Begun, receive: Receive, limits: Limits) -> Message | TimeoutError:
+async def whole_body(first: Message | Begun[Message], receive: Receive, limits: Limits) -> Message | TimeoutError:
     """The whole body as one message, or as much of it as is too much; or the message that the client has gone.
 
     TimeoutError, not raised, where it does not arrive within ``limits.body_seconds``.

@@ -29,6 +29,10 @@ class Head:
     headers: Sequence[tuple[bytes, bytes]]
     lines: bytes
 
+    def with_line(self, name: bytes, value: bytes) -> Head:
+        """With one header more."""
+        return Head([*self.headers, (name, value)], b"%b%b: %b\r\n" % (self.lines, name, value))
+
     async def send(self, scope: Scope, send: Send, body: bytes) -> None:
         """Send a whole answer, 200."""
         respond = scope.get("extensions", _NONE).get(RESPOND_EXTENSION)

@@ -9,6 +9,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
+from bff.auth.authenticator import Authenticator
+from bff.auth.identity import Identity, refresh_token, refused
+from bff.auth.port import IssuerUnavailable
+from bff.errors import Unauthenticated
+from bff.principal import ANONYMOUS
 from bff.serving import messages
 from bff.serving.active import Wording
 from bff.serving.awaiting_writer import AwaitingWriter
@@ -16,8 +21,10 @@ from bff.serving.errors import RequestRefused
 from bff.serving.limits import Limits
 from bff.serving.messages import CloseCode, Complete, ConnectionInit, InvalidMessage, Ping, Pong, Subscribe
 from bff.serving.multiplex import Multiplex, until_ended
+from bff.serving.occupancy import Occupancy
 from bff.serving.operations import Operations
 from bff.serving.pump import Pump, PumpedWriter
+from bff.serving.shares import TooMany
 from bff.serving.wire import Disconnected, Ending, Socket
 
 __all__ = ["Greet", "Session"]
@@ -42,24 +49,36 @@ class Session:
     __slots__ = (
         "_acknowledged",
         "_connection",
+        "_draining",
+        "_due",
         "_ended",
         "_ending",
         "_greet",
         "_greeting",
         "_heard_at",
+        "_identity",
         "_initialised",
         "_limits",
         "_loop",
         "_multiplex",
+        "_occupancy",
         "_operations",
         "_reading",
+        "_refreshing",
         "_socket",
         "_timer",
         "_writer",
     )
 
     def __init__(
-        self, socket: Socket, operations: Operations, limits: Limits, greet: Greet | None = None, pump: Pump | None = None
+        self,
+        socket: Socket,
+        operations: Operations,
+        limits: Limits,
+        greet: Greet | None = None,
+        pump: Pump | None = None,
+        authenticator: Authenticator | None = None,
+        occupancy: Occupancy | None = None,
     ) -> None:
         self._socket = socket
         self._connection = socket.connection
@@ -69,14 +88,20 @@ class Session:
         self._loop = asyncio.get_running_loop()
         frames = None if pump is None else socket.frames
         tell = None if pump is None or frames is None else pump.tell
-        self._multiplex = Multiplex(operations, limits, _WORDING, tell)
+        self._occupancy = occupancy
+        self._multiplex = Multiplex(operations, limits, _WORDING, tell, occupancy)
+        self._multiplex.outbox.owner = self
         self._reading: asyncio.Timeout | None = None
         self._greeting: asyncio.Task[None] | None = None
+        self._identity = None if authenticator is None else Identity(authenticator, socket.connection, self._forbid, self._warn)
+        self._refreshing: asyncio.Task[None] | None = None
         self._initialised = False
         self._acknowledged = False
+        self._draining = False
         self._ended = False
         self._ending: Ending | None = None
         self._heard_at = 0.0
+        self._due = 0.0  # when the messages that came would all have come, had they come as slowly as they may in the long run
         self._timer = self._loop.call_later(limits.init_seconds, self._late)
         self._writer: AwaitingWriter | PumpedWriter
         if pump is None or frames is None:
@@ -84,20 +109,46 @@ class Session:
         else:
             self._writer = PumpedWriter(pump, frames, self._multiplex.outbox, limits.send_seconds, self)
 
+    @property
+    def operations(self) -> int:
+        """How many operations it has."""
+        return self._multiplex.named
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much text waits to be sent."""
+        return self._multiplex.outbox.length
+
     def end(self, ending: Ending | None) -> None:
         """End the session: with a close frame, or with None where the peer has gone. The first call counts."""
         if self._ended:
             return
         self._ended, self._ending = True, ending
+        if ending is not None:
+            self._operations.tally.refused(ending.limit)
         if self._reading is not None:
             # It is over in the next turn of the loop, as if it had come to its time.
             self._reading.reschedule(self._loop.time())
 
+    async def drain(self, ending: Ending) -> None:
+        """Begin nothing more, and end once every mutation that has begun is answered."""
+        self._draining = True
+        await self._multiplex.changed()
+        self.end(ending)
+
     def give_up(self) -> None:
         """End the session: its peer does not read."""
         logger.warning("a WebSocket peer has not read for %s s: aborted", self._limits.send_seconds)
+        self._operations.tally.refused("send_seconds")
         self._socket.abort()
         self.end(None)
+
+    def shed(self) -> None:
+        """End the session, and let go of what it has not sent: the process holds too much."""
+        logger.warning("%s bytes wait for a WebSocket peer, more than for any other: closed", self.queued_bytes)
+        self.end(Ending(CloseCode.TRY_AGAIN_LATER, "Too much is unsent", limit="queued_bytes"))
+        self._multiplex.outbox.owner = None
+        self._multiplex.leave()
 
     async def run(self) -> None:
         try:
@@ -132,16 +183,25 @@ class Session:
                 await outbox.relief()
 
     def _hear(self, frame: str | bytes) -> None:
-        self._heard_at = self._loop.time()
+        self._heard_at = now = self._loop.time()
+        limits = self._limits
+        self._due = max(self._due, now) + 1 / limits.messages_per_second
+        if self._due - now > limits.messages_burst / limits.messages_per_second:
+            raise Ending(CloseCode.TRY_AGAIN_LATER, "Too many messages", limit="messages_per_second")
         if _too_long(frame, self._limits.message_bytes):
-            raise Ending(CloseCode.TOO_BIG, f"A message is longer than {self._limits.message_bytes} bytes")
+            reason = f"A message is longer than {self._limits.message_bytes} bytes"
+            raise Ending(CloseCode.TOO_BIG, reason, limit="message_bytes")
         try:
             message = messages.parse(frame)
         except InvalidMessage as error:
             raise Ending(CloseCode.BAD_REQUEST, str(error)) from None
         match message:
             case Ping(payload):
-                self._multiplex.outbox.control(messages.pong(payload))
+                token = None if self._identity is None else refresh_token(payload)
+                if token is None:
+                    self._multiplex.outbox.control(messages.pong(payload))
+                else:
+                    self._refresh(token)
             case Pong():
                 pass
             case ConnectionInit(payload):
@@ -156,10 +216,17 @@ class Session:
 
     async def _acknowledge(self, payload: Mapping[str, Any] | None) -> None:
         try:
+            if self._identity is not None:
+                await self._identity.begin(payload)
+            self._join()
             answer = None if self._greet is None else await self._greet(payload)
             acknowledgement = messages.connection_ack(answer)
         except Ending as ending:
             self.end(ending)
+        except Unauthenticated as error:
+            self.end(Ending(CloseCode.FORBIDDEN, str(error) or "Forbidden"))
+        except IssuerUnavailable as error:
+            self.end(Ending(CloseCode.TRY_AGAIN_LATER, str(error)))
         except Exception:
             logger.exception("a WebSocket session failed")
             self.end(Ending(CloseCode.INTERNAL, "Internal server error"))
@@ -171,8 +238,51 @@ class Session:
         finally:
             self._greeting = None
 
+    def _join(self) -> None:
+        """Raises Ending where whoever holds the socket has too many of them."""
+        if self._occupancy is None or self._ended:
+            return
+        principal = ANONYMOUS if self._identity is None else self._identity.principal
+        address = self._socket.address
+        try:
+            self._occupancy.shares.admit(principal, address)
+        except TooMany as error:
+            raise Ending(CloseCode.TRY_AGAIN_LATER, str(error), limit=error.limit) from error
+        self._multiplex.share = self._occupancy.shares.join(principal, address)
+
+    def _refresh(self, token: object) -> None:
+        if not self._acknowledged:
+            raise Ending(CloseCode.UNAUTHORIZED, "Unauthorized")
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._take(token), name="a new token")
+        else:
+            self._multiplex.outbox.control(messages.pong(refused("RATE_LIMITED", "Another token is being checked.")))
+
+    async def _take(self, token: object) -> None:
+        """Go on under a new token of the same principal."""
+        assert self._identity is not None, "without one, a ping is a ping"
+        try:
+            answer = await self._identity.refresh(token)
+        except Exception:
+            logger.exception("a WebSocket session failed")
+            self.end(Ending(CloseCode.INTERNAL, "Internal server error"))
+        else:
+            if answer is None:
+                self._forbid()
+            else:
+                self._multiplex.outbox.control(messages.pong(answer))
+        finally:
+            self._refreshing = None
+
+    def _forbid(self) -> None:
+        """Whoever holds the socket does not any more."""
+        self.end(Ending(CloseCode.FORBIDDEN, "Forbidden"))
+
+    def _warn(self, expires_at: float) -> None:
+        self._multiplex.outbox.control(messages.ping({"bff": {"expiresAt": expires_at}}))
+
     def _late(self) -> None:
-        self.end(Ending(CloseCode.TIMEOUT, "Connection initialisation timeout"))
+        self.end(Ending(CloseCode.TIMEOUT, "Connection initialisation timeout", limit="init_seconds"))
 
     def _keep_time(self) -> None:
         """Ask a client that has been silent for so long whether it is still there."""
@@ -185,13 +295,17 @@ class Session:
 
     def _await_pong(self, heard_at: float) -> None:
         if self._heard_at == heard_at:
-            self.end(Ending(CloseCode.TIMEOUT, "No answer to a ping"))
+            self.end(Ending(CloseCode.TIMEOUT, "No answer to a ping", limit="pong_seconds"))
         else:
             self._keep_time()
 
     def _subscribe(self, message: Subscribe) -> None:
         if not self._acknowledged:
             raise Ending(CloseCode.UNAUTHORIZED, "Unauthorized")
+        if self._identity is not None and not self._identity.holds:
+            raise Ending(CloseCode.FORBIDDEN, "Forbidden")
+        if self._draining:
+            return  # the close frame says to ask again, elsewhere
         if message.id in self._multiplex:
             raise Ending(CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {message.id} already exists")
         if not self._multiplex.full:
@@ -199,16 +313,21 @@ class Session:
             return
         if self._multiplex.named >= 2 * self._limits.operations:
             # It keeps asking without reading our refusals: those are memory, too.
-            raise Ending(CloseCode.TRY_AGAIN_LATER, "Too many operations")
+            raise Ending(CloseCode.TRY_AGAIN_LATER, "Too many operations", limit="operations")
         refused = f"This socket has {self._limits.operations} operations already."
-        self._multiplex.refuse(message.id, RequestRefused.because(refused, "TOO_MANY_OPERATIONS"))
+        self._multiplex.refuse(message.id, RequestRefused.because(refused, "TOO_MANY_OPERATIONS", limit="operations"))
 
     async def _finish(self, ending: Ending | None) -> None:
         self._timer.cancel()
-        keepers = [task for task in (self._greeting, self._writer.stop()) if task is not None]
+        if self._identity is not None:
+            self._identity.close()
+        keepers = [task for task in (self._greeting, self._refreshing, self._writer.stop()) if task is not None]
         for keeper in keepers:
             keeper.cancel()
+        self._multiplex.outbox.owner = None
         self._multiplex.leave()
+        if self._multiplex.share is not None:
+            self._multiplex.share.leave()
         await until_ended(keepers, self._limits.close_seconds)
         await self._close_socket(ending)  # the writer has stopped: the close frame has no rival
         await self._multiplex.ended()

@@ -10,10 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import orjson
+from starlette.requests import HTTPConnection
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from bff.auth.authenticator import Authenticator
+from bff.begun import Begun
+from bff.errors import RequestError
+from bff.observability.request_id import HEADER, request_id_of
+from bff.principal import ANONYMOUS, Principal
 from bff.request_extensions import NAME
 from bff.serving.compression import MINIMUM_BYTES, Compression, preferred_encoding
 from bff.serving.limits import Limits
@@ -24,7 +30,7 @@ from bff.serving.parsed_document import ParsedOperation
 from bff.serving.persisted import PersistedDocuments
 from bff.serving.planned_answer import planned_answer
 from bff.serving.planning import Answer
-from bff.serving.replay import Begun, Replay, whole_body
+from bff.serving.replay import Replay, whole_body
 from bff.serving.request import PERSISTED_QUERY, Request
 from bff.serving.responses import Head, head
 from bff.serving.single_connection import TOKEN_HEADER
@@ -46,16 +52,31 @@ class Shortcut:
     """
 
     def __init__(
-        self, persisted: PersistedDocuments, limits: Limits, compression: Compression | None, change: Change | None = None
+        self,
+        persisted: PersistedDocuments,
+        limits: Limits,
+        compression: Compression | None,
+        change: Change | None = None,
+        *,
+        authenticator: Authenticator | None = None,
+        other_origins: bool = False,
     ) -> None:
+        """``authenticator`` says who asks.
+
+        With ``other_origins`` their pages may read answers, which only the long way tells browsers.
+        """
+        self._not_plain = _LONG_WAY | ({b"origin"} if other_origins else set())
         self._persisted = persisted
         self._change = change
+        self._authenticator = authenticator
         self._limits = limits
         self._compression = compression
         self._digits = len(str(limits.body_bytes))
         self._json = Memo(is_json)
         self._media_types = Memo(_media_type)
         self._encodings = Memo(preferred_encoding)
+        self.answered = 0
+        """How many requests it has answered."""
         self._heads: dict[tuple[str, str | None], Head] = {}
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
@@ -66,17 +87,13 @@ class Shortcut:
         media_type = self._media_type(scope, headers)
         if media_type is None:
             return receive
-        # Most bodies have arrived by now: no clock is started for them.
-        reading: Any = receive().__await__()
-        try:
-            message: Message | TimeoutError = await whole_body(Begun(reading, next(reading)), receive, self._limits)
-        except StopIteration as done:
-            message = done.value
-            if done.value.get("more_body"):
-                message = await whole_body(done.value, receive, self._limits)
+        principal = ANONYMOUS if self._authenticator is None else await _identified(self._authenticator, scope)
+        if principal is None:
+            return receive
+        message = await self._body(receive)
         if isinstance(message, TimeoutError) or message["type"] != "http.request":
             return Replay(message, receive)
-        body = self._planned(message.get("body", b""))
+        body = self._planned(message.get("body", b""), principal)
         if body is not None and not isinstance(body, bytes):
             if isinstance(body, Operation):
                 assert self._change is not None, "otherwise there is no plan of a mutation"
@@ -95,13 +112,23 @@ class Shortcut:
             encoding = self._encodings[headers.get(b"accept-encoding")]
             if encoding is not None:
                 body = self._compression.at_hand(body, encoding) or await self._compression.compress(body, encoding)
-        await self._head(media_type, encoding).send(scope, send, body)
+        self.answered += 1
+        await self._head(media_type, encoding, headers.get(HEADER)).send(scope, send, body)
         return None
+
+    async def _body(self, receive: Receive) -> Message | TimeoutError:
+        # Most bodies have arrived by now: no clock is started for them.
+        reading: Any = receive().__await__()
+        try:
+            return await whole_body(Begun(reading, next(reading)), receive, self._limits)
+        except StopIteration as done:
+            message: Message = done.value
+        return await whole_body(message, receive, self._limits) if message.get("more_body") else message
 
     def _media_type(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
         """The media type to answer a POST of JSON with; None where something about it is not plain."""
         # Which of two lines of one name counts depends on the name.
-        if len(headers) != len(scope["headers"]) or not _LONG_WAY.isdisjoint(headers):
+        if len(headers) != len(scope["headers"]) or not self._not_plain.isdisjoint(headers):
             return None
         query_string = scope["query_string"]
         if query_string and (b"token" in query_string or b"%" in query_string):
@@ -111,7 +138,7 @@ class Shortcut:
             return None
         return self._media_types[headers.get(b"accept")]
 
-    def _planned(self, asked: bytes) -> Answer | Awaitable[Answer] | Operation:
+    def _planned(self, asked: bytes, principal: Principal) -> Answer | Awaitable[Answer] | Operation:
         """What the plan of a query answers, or a mutation that has one; None where there is no plan."""
         if len(asked) > self._limits.body_bytes:
             return None
@@ -132,7 +159,7 @@ class Shortcut:
         if operation is None:
             return None
         plan = operation.query_plan
-        return self._mutation(operation, text, name, given) if plan is None else planned_answer(plan, given)
+        return self._mutation(operation, text, name, given) if plan is None else planned_answer(plan, given, principal)
 
     def _mutation(self, parsed: ParsedOperation, text: str, name: str | None, given: dict[str, Any] | None) -> Operation | None:
         """A mutation that has a plan; None where it has none, or its variables are wrong."""
@@ -141,11 +168,21 @@ class Shortcut:
             return None
         return Operation(Request(text, name, given), parsed, given or {})
 
-    def _head(self, media_type: str, encoding: str | None) -> Head:
+    def _head(self, media_type: str, encoding: str | None, request_id: bytes | None) -> Head:
         known = self._heads.get((media_type, encoding))
         if known is None:
             known = self._heads[media_type, encoding] = head(media_type, encoding)
-        return known
+        if request_id is None:
+            return known
+        return known.with_line(HEADER, request_id_of([(HEADER, request_id)]).encode())
+
+
+async def _identified(authenticator: Authenticator, scope: Scope) -> Principal | None:
+    """Who asks; None where that is refused, and the long way is to say why."""
+    try:
+        return await authenticator.identify(HTTPConnection(scope))
+    except RequestError:
+        return None
 
 
 def _is_plain(extensions: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -12,19 +13,24 @@ from graphql import OperationType
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
+from bff.auth.authenticator import Authenticator, principal_of
 from bff.serving import event_stream, multipart
 from bff.serving.errors import RequestRefused, format_exception
 from bff.serving.http_stream import Form, StreamResponse, Streams
 from bff.serving.limits import Limits
 from bff.serving.negotiation import GRAPHQL_RESPONSE, JSON, field_value, media_ranges, negotiate
+from bff.serving.occupancy import Occupancy
 from bff.serving.operations import Operation, Operations
 from bff.serving.parameters import Unacceptable
 from bff.serving.planned import payloads
 from bff.serving.request import Request
 from bff.serving.results import results
-from bff.serving.single_connection import SingleConnections
+from bff.serving.single_connection import UNAUTHENTICATED, SingleConnections
 
-__all__ = ["Streaming"]
+__all__ = ["OPERATION_KIND", "Streaming"]
+
+OPERATION_KIND: Final = "bff.operation_kind"
+"""Where the scope of a request says what kind of operation it turned out to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,19 @@ _OPERATION: Final = frozenset({"query", "documentId", "extensions"})
 class Streaming:
     """Event streams and multipart responses of an application; ``shutdown`` ends them all."""
 
-    def __init__(self, operations: Operations, limits: Limits) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        limits: Limits,
+        authenticator: Authenticator | None = None,
+        occupancy: Occupancy | None = None,
+    ) -> None:
         self._operations = operations
         self._limits = limits
-        self.streams = Streams(limits)
-        self._single = SingleConnections(operations, self.streams, limits)
+        self._authenticator = authenticator
+        occupancy = occupancy or Occupancy(limits)
+        self.streams = Streams(limits, operations.tally, occupancy.shares)
+        self._single = SingleConnections(operations, self.streams, limits, authenticator, occupancy)
 
     async def shutdown(self) -> None:
         """End every stream such that its client connects again, and wait until nothing of them runs."""
@@ -68,13 +82,13 @@ class Streaming:
         """Answer a request that only manages a single connection; None where it asks for something. Raises Unacceptable."""
         token = self._single.token(request)
         if request.method == "PUT":
-            return self._single.reserve()
+            return self._single.reserve(request)
         if request.method == "DELETE":
             return self._single.stop(token, request)
         if token is not None and request.method == "GET" and not _OPERATION & request.query_params.keys():
             if _chosen(field_value(request.headers, "accept"), streams_only=True) is not _EVENTS:
                 raise Unacceptable.because(f"Accept {event_stream.EVENT_STREAM}.", "NOT_ACCEPTABLE", 406)
-            return self._single.open(token)
+            return self._single.open(token, request)
         return None
 
     def answer(self, request: HTTPRequest, asked: Request) -> Response | None:
@@ -92,19 +106,24 @@ class Streaming:
         except RequestRefused as refused:
             if kind is not _EVENTS:
                 raise
-            self.streams.admit()
-            return self._respond(_EVENTS, _only(_EVENTS.failed(refused.errors)), OperationType.QUERY)
+            self._operations.tally.failed(refused.errors)
+            self._operations.tally.refused(refused.limit)
+            self.streams.admit(request)
+            return self._respond(_EVENTS, request, _only(_EVENTS.failed(refused.errors)), OperationType.QUERY)
         if operation.kind is OperationType.SUBSCRIPTION:
             kind = _chosen(accept, streams_only=True)
         if kind is None:
             if negotiate(accept) is None:
                 raise Unacceptable.because(f"Accept {JSON} or {GRAPHQL_RESPONSE}.", "NOT_ACCEPTABLE", 406)
+            # It is prepared, and counted, once more by whoever answers it.
+            self._operations.tally.operations[operation.kind.value] -= 1
             return None
-        self.streams.admit()
-        return self._respond(kind, self._said(kind, request, operation), operation.kind)
+        self.streams.admit(request)
+        return self._respond(kind, request, self._said(kind, request, operation), operation.kind)
 
     def _prepared(self, request: HTTPRequest, asked: Request) -> Operation:
         operation = self._operations.prepare(asked)
+        request.scope[OPERATION_KIND] = operation.kind.value
         if request.method == "GET" and operation.kind is OperationType.MUTATION:
             raise Unacceptable.because("Mutations are sent with POST.", "METHOD_NOT_ALLOWED", 405)
         since = request.headers.get("last-event-id")
@@ -117,10 +136,14 @@ class Streaming:
             return self._prepared(request, asked)
         except RequestRefused as refused:
             # 200 would say that it is accepted, whatever media type the client takes.
-            raise Unacceptable(refused.errors, refused.status) from refused
+            raise Unacceptable(refused.errors, refused.status, refused.limit) from refused
 
-    def _respond(self, kind: _Kind, chunks: AsyncGenerator[bytes, None], operation: OperationType) -> Response:
-        return StreamResponse(kind.form, chunks, self.streams, self._limits, kind=operation)
+    def _respond(
+        self, kind: _Kind, request: HTTPRequest, chunks: AsyncGenerator[bytes, None], operation: OperationType
+    ) -> Response:
+        stand = None if self._authenticator is None else partial(self._authenticator.standing, principal_of(request))
+        forbidden = partial(kind.failed, [UNAUTHENTICATED])
+        return StreamResponse(kind.form, chunks, self.streams, self._limits, kind=operation, stand=stand, forbidden=forbidden)
 
     async def _said(self, kind: _Kind, request: HTTPRequest, operation: Operation) -> AsyncGenerator[bytes, None]:
         """What is said of one operation, to its last word. Whatever is raised becomes that."""
@@ -135,16 +158,19 @@ class Streaming:
                 yield kind.result(orjson.dumps(await self._operations.execute(operation, context)), None)
             last = kind.completed
         except RequestRefused as refused:
+            self._operations.tally.failed(refused.errors)
             last = _failure(kind, refused.errors)
         except Exception as error:
-            last = kind.failed([format_exception(error)])
+            errors = [format_exception(error)]
+            self._operations.tally.failed(errors)
+            last = kind.failed(errors)
         yield last
 
     async def _results(self, kind: _Kind, request: HTTPRequest, operation: Operation) -> AsyncGenerator[bytes, None]:
         # The events of an event stream say which version they show: a plan does not.
         if operation.plan is not None and kind is not _EVENTS:
             try:
-                async with aclosing(payloads(operation)) as made:
+                async with aclosing(payloads(operation, principal_of(request))) as made:
                     async for payload in made:
                         text = kind.result(payload, None)
                         del payload

@@ -10,8 +10,9 @@ Use them as ``uvicorn.run(…, http=HTTPProtocol, ws=WebSocketProtocol, ws_ping_
 from __future__ import annotations
 
 from asyncio import Transport
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -27,9 +28,18 @@ from bff.serving.responses import RESPOND_EXTENSION
 
 __all__ = ["HTTPProtocol", "WebSocketFrames", "WebSocketProtocol"]
 
+HEAD_BYTES: Final = 64 * 1024
+"""How much of a head may arrive before it is complete, and of what stands between the parts of a body, or behind it."""
+
+_DROPPED: Final[Any] = deque(maxlen=0)
+_HEAD_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
 
 class HTTPProtocol(HttpToolsProtocol):
-    """Adds the ASGI extensions ``bff.abort``, ``bff.shutdown`` and ``bff.respond`` to the scope of each request."""
+    """Adds the ASGI extensions ``bff.abort``, ``bff.shutdown`` and ``bff.respond`` to the scope of each request.
+
+    And a bound of what it takes that is no body (CWE-770): neither uvicorn nor httptools has one.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -38,6 +48,19 @@ class HTTPProtocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {}
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._begin = b""
+        self._of_no_body = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._of_no_body += len(data)
+        super().data_received(data)
+        if self._of_no_body > HEAD_BYTES and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        self._of_no_body = 0
+        super().on_body(body)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -50,6 +73,11 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         # The application sees the scope in a task that begins later.
         super().on_headers_complete()
+        self._of_no_body = 0
+        parser: Any = self.parser
+        if not parser.should_upgrade():
+            # What comes from now on stands behind the body: it must not become one of the headers (CWE-444).
+            self.headers = _DROPPED
         scope: Any = self.scope
         scope["extensions"] = self._extensions.copy()
 
@@ -177,6 +205,35 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.queue = Inbox()  # type: ignore[assignment]
         self.writable = Gate()  # type: ignore[assignment]
         self._writer: WebSocketFrames | None = None
+        self._pings_paused = False
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        # Its pong waits for the peer to read: no more pings are taken until it does (CWE-770).
+        if self._writer is not None and not self._writer.can_write and not self._pings_paused:
+            self._pings_paused = True
+            self.transport.pause_reading()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._pings_paused:
+            self.transport.pause_reading()
+        return message
+
+    def send_receive_event_to_app(self) -> None:
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        if self.curr_msg_data_type == "text" and not data.isascii():
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                # As uvicorn does, without an exception in the log for whatever a client sends (CWE-779), and without one
+                # where its close frame came with it: then there is nothing more to say.
+                self.frames = []
+                if self.conn.state is OPEN:
+                    self.conn.send_close(1007)
+                    self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     async def run_asgi(self) -> None:
         extensions = cast(dict[str, Any], self.scope).setdefault("extensions", {})
@@ -190,6 +247,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close":
             writer.closes()
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # it is answered: nothing that uvicorn need log as an error
         if message["type"] == "websocket.accept":
             writer.opened()
             # The handshake is over. The application has its headers in the scope: two more copies are of use to nobody.
@@ -203,5 +262,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        if self._pings_paused:
+            self._pings_paused = False
+            if not self.read_paused:
+                self.transport.resume_reading()
         if self._writer is not None:
             self._writer.resume()

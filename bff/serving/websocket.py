@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from ariadne.asgi.handlers import GraphQLWebsocketHandlerBase
 from ariadne.exceptions import WebSocketConnectionError
@@ -18,14 +17,18 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from bff.auth.authenticator import Authenticator
 from bff.errors import DomainError, RequestError
 from bff.serving.asgi_socket import ASGISocket
 from bff.serving.limits import Limits
 from bff.serving.messages import SUBPROTOCOL, CloseCode
+from bff.serving.occupancy import Occupancy
 from bff.serving.operations import Operations
+from bff.serving.origins import Origins
 from bff.serving.pump import Pump
 from bff.serving.session import Session
 from bff.serving.wire import Disconnected, Ending
+from bff.together import together
 
 __all__ = ["GraphQLTransportWSHandler", "OnConnect"]
 
@@ -45,13 +48,17 @@ class GraphQLTransportWSHandler(GraphQLWebsocketHandlerBase):
         operations: Operations,
         limits: Limits,
         *,
+        origins: Origins,
         on_connect: OnConnect | None = None,
-        allowed_origins: Sequence[str] = (),
+        authenticator: Authenticator | None = None,
+        occupancy: Occupancy | None = None,
     ) -> None:
         super().__init__(on_connect=on_connect)
+        self._authenticator = authenticator
         self._operations = operations
         self._limits = limits
-        self._allowed_origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
+        self._origins = origins
+        self._occupancy = occupancy or Occupancy(limits)
         self._pump = Pump()
         self._sessions: set[Session] = set()
         self._left = asyncio.Event()
@@ -62,8 +69,18 @@ class GraphQLTransportWSHandler(GraphQLWebsocketHandlerBase):
         """How many WebSockets are open."""
         return len(self._sessions)
 
+    @property
+    def operations(self) -> int:
+        """How many operations all of them have."""
+        return sum(session.operations for session in self._sessions)
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much text waits for peers that have not read, on single connections, too, beside what the server has buffered."""
+        return self._occupancy.backlog.length
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_origin_allowed(scope):
+        if not self._origins.allow(Headers(scope=scope)):
             await self._deny(WebSocket(scope, receive, send))
             return
         if (await receive())["type"] != "websocket.connect":
@@ -82,10 +99,12 @@ class GraphQLTransportWSHandler(GraphQLWebsocketHandlerBase):
     async def _serve(self, socket: ASGISocket, spoken: bool) -> None:
         refusal = self._refusal(spoken)
         if refusal is not None:
+            self._operations.tally.refused(refusal.limit)
             with suppress(Disconnected):
                 await socket.close(refusal.code, refusal.reason)
             return
-        session = Session(socket, self._operations, self._limits, partial(self._greet, socket), self._pump)
+        greet = partial(self._greet, socket)
+        session = Session(socket, self._operations, self._limits, greet, self._pump, self._authenticator, self._occupancy)
         self._sessions.add(session)
         try:
             await session.run()
@@ -93,6 +112,13 @@ class GraphQLTransportWSHandler(GraphQLWebsocketHandlerBase):
             self._sessions.discard(session)
             if not self._sessions:
                 self._left.set()
+
+    async def drain(self) -> None:
+        """As ``shutdown``, but mutations that have begun are answered first: their sockets are closed after that."""
+        self._closing = True
+        ending = Ending(CloseCode.SERVICE_RESTART, "Service restart")
+        await together(*(session.drain(ending) for session in list(self._sessions)), limit=len(self._sessions) or 1)
+        await self.shutdown()
 
     async def shutdown(self) -> None:
         """Close every socket with 1012, on which clients connect again, and wait until nothing of them runs.
@@ -112,7 +138,7 @@ class GraphQLTransportWSHandler(GraphQLWebsocketHandlerBase):
         if self._closing:
             return Ending(CloseCode.SERVICE_RESTART, "Service restart")
         if len(self._sessions) >= self._limits.sockets:
-            return Ending(CloseCode.TRY_AGAIN_LATER, "Too many sockets")
+            return Ending(CloseCode.TRY_AGAIN_LATER, "Too many sockets", limit="sockets")
         return None
 
     async def _greet(self, socket: ASGISocket, payload: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -131,17 +157,6 @@ class GraphQLTransportWSHandler(GraphQLWebsocketHandlerBase):
         if answer is False:
             raise Ending(CloseCode.FORBIDDEN, "Forbidden")
         return answer if isinstance(answer, Mapping) else None
-
-    def _is_origin_allowed(self, scope: Scope) -> bool:
-        """Browsers let every page open a WebSocket to every host, with the user's cookies: so the page is looked at."""
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        if origin is None or "*" in self._allowed_origins or origin.rstrip("/").lower() in self._allowed_origins:
-            return True
-        try:
-            return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-        except ValueError:
-            return False
 
     @staticmethod
     async def _deny(websocket: WebSocket) -> None:

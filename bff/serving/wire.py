@@ -19,11 +19,12 @@ class Disconnected(Exception):
 
 
 class Ending(Exception):
-    """The session is over: close the socket with this code."""
+    """The session is over: close the socket with this code. ``limit`` is the name in ``Limits`` of the one that ends it."""
 
-    def __init__(self, code: CloseCode, reason: str) -> None:
+    def __init__(self, code: CloseCode, reason: str, *, limit: str | None = None) -> None:
         super().__init__(f"{code.value}: {reason}")
         self.code = code
+        self.limit = limit
         self.reason = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
 
 
@@ -75,6 +76,11 @@ class Socket(Protocol):
 
     def connection(self) -> HTTPConnection:
         """What ``info.context`` is made for."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """The peer's, as far as the server knows it."""
         ...
 
     async def receive(self) -> str | bytes: ...

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from graphql import DocumentNode, FieldNode, GraphQLSchema, OperationDefinitionNode, build_schema
 
+from bff.principal import ANONYMOUS, Principal
+
 __all__ = ["STATE", "Board"]
 
 STATE = 'subscription State($key: String! = "a") { state(key: $key) { key number text } }'
@@ -57,14 +59,14 @@ class _Plan:
     def variables(self, given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         return given
 
-    def answer(self, variables: Mapping[str, Any]) -> Any:
+    def answer(self, variables: Mapping[str, Any], principal: Principal = ANONYMOUS) -> Any:
         board = self.board
         if board.numbers[variables.get("key", "a")] in board.unsayable:
             return None
         answer = board.payload(variables.get("key", "a"))
         return board.later(answer) if board.answers_later else answer
 
-    async def watch(self, variables: Mapping[str, Any], wake: Callable[[], None]) -> _Watching | None:
+    async def watch(self, variables: Mapping[str, Any], wake: Callable[[], None], _: object = None) -> _Watching | None:
         board = self.board
         await board.opening.wait()
         if board.failing is not None:

@@ -16,6 +16,7 @@ from graphql import (
     get_variable_values,
 )
 
+from bff.principal import ANONYMOUS, Principal
 from bff.serving.planning import Answer, Plan
 
 __all__ = ["ExecutedPlans"]
@@ -49,7 +50,7 @@ class ExecutedPlan:
         coerced = get_variable_values(self._plans.schema, self._operation.variable_definitions or (), given)
         return None if isinstance(coerced, list) else given
 
-    def answer(self, variables: Mapping[str, Any]) -> Answer | Awaitable[Answer]:
+    def answer(self, variables: Mapping[str, Any], principal: Principal = ANONYMOUS) -> Answer | Awaitable[Answer]:
         if self._plans.error is not None:
             raise self._plans.error
         name = self._operation.name.value if self._operation.name else None

@@ -75,7 +75,7 @@ class Heavy:
     def variables(self, given: Any) -> None:
         return None
 
-    def answer(self, variables: Any) -> None:
+    def answer(self, variables: Any, principal: Any = None) -> None:
         return None
 
 

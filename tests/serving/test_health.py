@@ -56,6 +56,7 @@ async def test_ready_when_all_checks_say_so() -> None:
 async def test_not_ready_when_one_does_not() -> None:
     status, body = await get("/readyz", Check("projector", ill), Check("relay", well))
     assert status == 503
+    assert body["checks"]["projector"].pop("since")
     assert body == {
         "ready": False,
         "checks": {"projector": {"ok": False, "stale": ["m1"]}, "relay": {"ok": True, "asOf": 5}},
@@ -82,3 +83,31 @@ async def test_a_check_that_hangs_delays_nobody_for_long() -> None:
 def test_two_checks_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="one name"):
         Health([Check("a", well), Check("a", ill)])
+
+
+async def test_a_check_that_fails_says_since_when_until_it_is_well() -> None:
+    results = [CheckResult(False), CheckResult(False), CheckResult(True), CheckResult(False)]
+    waiting = iter(results)
+
+    async def run() -> CheckResult:
+        return next(waiting)
+
+    health = Health([Check("relay", run)])
+    found = [(await health.results())["relay"].details.get("since") for _ in results]
+    assert found[0] == found[1] is not None
+    assert found[2] is None
+    assert found[3] not in (None, found[0])
+
+
+async def test_a_process_that_is_about_to_end_is_not_ready() -> None:
+    health = Health([Check("relay", well)])
+    app = Starlette(routes=health.routes())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+        assert (await client.get("/readyz")).json() == {"ready": True, "checks": {"relay": {"ok": True, "asOf": 5}}}
+        health.drain()
+        response = await client.get("/readyz")
+        assert response.status_code == 503
+        body = response.json()
+        assert body.pop("draining")["since"]
+        assert body == {"ready": False, "checks": {"relay": {"ok": True, "asOf": 5}}}
+        assert (await client.get("/healthz")).status_code == 200

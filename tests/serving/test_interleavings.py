@@ -29,6 +29,7 @@ class Peer:
 
     def __init__(self, *, pumped: bool) -> None:
         self.frames = self if pumped else None
+        self.address = None
         self.incoming: asyncio.Queue[str | None] = asyncio.Queue()
         self.sent: list[dict[str, Any]] = []
         self.can_write = True

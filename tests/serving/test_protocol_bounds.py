@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from bff.serving.documents import Documents
 from bff.serving.limits import Limits
+from bff.serving.occupancy import Occupancy
 from bff.serving.operations import Operations
 from bff.serving.session import Session
 from bff.serving.wire import Disconnected
@@ -25,6 +26,7 @@ class SlowPeer:
     """A Socket whose peer reads when the test says so."""
 
     frames = None
+    address = None
 
     def __init__(self) -> None:
         self.incoming: asyncio.Queue[str | None] = asyncio.Queue(10_000)
@@ -81,11 +83,11 @@ Peers = Callable[..., AbstractAsyncContextManager[SlowPeer]]
 @pytest.fixture
 def peers(harbour: Any) -> Peers:
     @asynccontextmanager
-    async def open_peer(acknowledged: bool = True, **limits: Any) -> AsyncIterator[SlowPeer]:
+    async def open_peer(acknowledged: bool = True, occupancy: Occupancy | None = None, **limits: Any) -> AsyncIterator[SlowPeer]:
         bounds = Limits(**limits)
         operations = Operations(harbour.schema, harbour.context, Documents(harbour.schema, bounds))
         peer = SlowPeer()
-        session = Session(peer, operations, bounds)
+        session = Session(peer, operations, bounds, occupancy=occupancy)
         task = asyncio.create_task(session.run())
         if acknowledged:
             peer.say("connection_init")

@@ -39,6 +39,7 @@ class Peer:
 
     def __init__(self, turn: Callable[[], int]) -> None:
         self.frames = self
+        self.address = None
         self.can_write = self.direct = True
         self.broken = False
         self.writes: list[list[bytes]] = []  # what came with each write through the queue
