@@ -14,7 +14,9 @@ from bff.datastore.port import Datastore
 from bff.document import Document
 from bff.errors import BFFError
 from bff.model.catalog import Catalog
+from bff.model.outbox_entry import OUTBOX
 from bff.projection.checkpoint import PROJECTORS
+from bff.projection.dead import DeadCounts, DeadLetters
 from bff.projection.definitions import Definitions
 from bff.projection.handled import MEDIATORS, Handled
 from bff.projection.metadata import Metadata
@@ -76,6 +78,11 @@ async def _findings(
             yield finding
         async for finding in _failing_documents(datastore):
             yield finding
+        async with datastore.snapshot() as snapshot:
+            waiting = await snapshot.count(Query(OUTBOX, Compare("pending", Op.EQ, True)))
+        known = ", ".join(effect.name for effect in catalog.effects) or "none"
+        yield Finding("outbox", True, f"{_count(waiting, 'effect')} to be sent; the app's effects: {known}")
+        yield _summary_of_dead(await DeadLetters(datastore).counts())
 
 
 async def _projector(datastore: Datastore, now: Timepoint) -> Finding:
@@ -106,6 +113,13 @@ async def _failing_documents(datastore: Datastore) -> AsyncIterator[Finding]:
             text = f"{handled.error} ({_count(handled.attempts, 'attempt')})"
             yield Finding(f"{handled.mediator} {handled.path}", False, text)
     yield _summary("mediators", "every document is handled, or about to be", "could not be handled", len(found))
+
+
+def _summary_of_dead(counts: DeadCounts) -> Finding:
+    if not counts.documents and not counts.effects:
+        return Finding("set aside", True, "nothing failed too often")
+    found = f"{_count(counts.documents, 'document')}, {_count(counts.effects, 'effect')}"
+    return Finding("set aside", False, f"{found}; bff dead list shows them")
 
 
 async def _failing(datastore: Datastore, collection: str) -> list[Document]:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
+from bff.auth.revocation import Revocations
 from bff.broadcast.connect import open_broadcast
 from bff.broadcast.port import Broadcast
 from bff.datastore.connect import open_datastore
@@ -15,10 +16,13 @@ from bff.live.channels import Channels
 from bff.live.hub import Hub
 from bff.live.relay import Relay
 from bff.model.catalog import Catalog
+from bff.observability.tracing import NO_TRACING, Tracing
 from bff.projection.as_of import LocalAsOf, RemoteAsOf
 from bff.projection.effects import Effects
 from bff.projection.expiry import Expiry
+from bff.projection.handling import HandlingOptions
 from bff.projection.mediation import Mediation
+from bff.projection.outbox import Outbox, OutboxOptions
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
 from bff.resolvers.consistency import Consistency
@@ -42,17 +46,26 @@ class Runtime:
     hub: Hub | None
     projector: Projector | None
     mediation: Mediation | None
+    outbox: Outbox | None
     relay: Relay | None
     as_of: RemoteAsOf | None
     expiry: Expiry | None
     consistency: Consistency
+    revocations: Revocations | None = None
 
 
 @asynccontextmanager
 async def open_runtime(
-    catalog: Catalog, settings: Settings, datastore: Datastore | None = None, broadcast: Broadcast | None = None
+    catalog: Catalog,
+    settings: Settings,
+    datastore: Datastore | None = None,
+    broadcast: Broadcast | None = None,
+    *,
+    authenticates: bool = False,
+    tracing: Tracing = NO_TRACING,
 ) -> AsyncIterator[Runtime]:
     """Start what the settings' role plays; adapters that are given stand in for those that the settings name.
+    Where the app ``authenticates``, tokens can be revoked.
 
     Raises SettingsError, DatastoreUnavailable or BroadcastError where something it needs is not there.
     """
@@ -60,19 +73,25 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
         broadcast = await stack.enter_async_context(broadcast or open_broadcast(settings.broadcast_url))
-        projector = mediation = relay = hub = as_of = expiry = None
+        projector = mediation = outbox = relay = hub = as_of = expiry = None
         if "projector" in roles:
             projector = await stack.enter_async_context(Projector(datastore, catalog, concurrency=settings.builds_at_once))
-            mediation = await stack.enter_async_context(Mediation(datastore, catalog))
+            options = HandlingOptions(settings.dead_after_attempts, settings.handler_seconds)
+            mediation = await stack.enter_async_context(Mediation(datastore, catalog, options))
+            if catalog.effects:
+                sending = OutboxOptions(settings.dead_after_attempts)
+                outbox = await stack.enter_async_context(Outbox(datastore, catalog, sending))
             expiry = await stack.enter_async_context(Expiry(datastore, IDEMPOTENCY))
         else:
             as_of = await stack.enter_async_context(RemoteAsOf(datastore))
         channels = Channels(settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}")
         views = ViewReader(datastore, catalog) if projector is None else projector.views
+        views.builder.tracing = tracing
         # What is published in memory stays in this process: it needs a relay of its own.
         if "relay" in roles or ("web" in roles and broadcast.url.startswith("memory:")):
             news = views.news if "web" in roles and broadcast.url.startswith("memory:") else None
-            relay = await stack.enter_async_context(Relay(datastore, broadcast, catalog, channels=channels, news=news))
+            telling = Relay(datastore, broadcast, catalog, channels=channels, news=news, tracing=tracing)
+            relay = await stack.enter_async_context(telling)
         if "web" in roles:
             live = Hub(
                 broadcast,
@@ -85,13 +104,19 @@ async def open_runtime(
                 cached_list_views=settings.limits.cached_list_views,
                 # What is published in memory is heard for certain. Otherwise only what comes over the server says that it comes.
                 relay=relay if broadcast.url.startswith("memory:") else None,
+                tracing=tracing,
             )
             hub = await stack.enter_async_context(live)
             views.news.listener = hub
+        revocations = None
+        if authenticates:
+            revocations = await stack.enter_async_context(Revocations(datastore, hours=settings.revocation_hours))
         consistency = Consistency(
             as_of or (None if projector is None else LocalAsOf(projector)),
             Effects(datastore, catalog, None if projector is None else projector.shapes),
             settings.stale_seconds,
             settings.idempotency_hours,
         )
-        yield Runtime(datastore, broadcast, views, hub, projector, mediation, relay, as_of, expiry, consistency)
+        yield Runtime(
+            datastore, broadcast, views, hub, projector, mediation, outbox, relay, as_of, expiry, consistency, revocations
+        )

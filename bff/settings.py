@@ -54,8 +54,26 @@ class Settings(BaseSettings):
     graphql_path: str = Field(default="/graphql", pattern="^/")
     """Where GraphQL is served, over HTTP and WebSocket."""
 
+    metrics_path: str = Field(default="/metrics", pattern="^(/.*)?$")
+    """Where Prometheus' metrics are served, in every role; empty for nowhere. They are for operators: let no client reach it."""
+
+    tracing: bool = False
+    """Whether spans are made for OpenTelemetry, which needs ``bff[otel]``: where they go is its own configuration."""
+
+    drain_seconds: float = Field(default=10.0, ge=0)
+    """How long a server that is told to end waits for what runs: mutations, requests, and clients that take their leave."""
+
+    drain_notice_seconds: float = Field(default=0.0, ge=0)
+    """How long, before that, it says at ``/readyz`` that it is going and still takes connections, for balancers to move away."""
+
     builds_at_once: int = Field(default=8, ge=1)
     """How many views a projector builds at a time."""
+
+    dead_after_attempts: int = Field(default=10, ge=1)
+    """After how many attempts a document that no mediator can handle, or an effect that cannot be sent, is set aside."""
+
+    handler_seconds: float = Field(default=60.0, gt=0)
+    """How long a mediator may take for one document before that counts as a failure. Seconds."""
 
     compare_seconds: float = Field(default=30.0, gt=0)
     """How often the views that are looked at are compared with what is stored, in case a message was lost. Seconds."""
@@ -66,14 +84,20 @@ class Settings(BaseSettings):
     idempotency_hours: float = Field(default=24.0, gt=0)
     """How long it is remembered what a mutation with an idempotency key came to. Hours."""
 
+    revocation_hours: float = Field(default=48.0, gt=0)
+    """How long it is remembered that tokens were revoked: longer than any token lives. Hours."""
+
     allowed_origins: tuple[str, ...] = ()
-    """Pages of other hosts that may open a WebSocket (``["https://app.example.com"]``); the own host's may always."""
+    """Pages of other hosts that may use the app (``["https://app.example.com"]``); the own host's may always."""
 
-    introspection: bool = True
-    """Whether clients may ask for the schema."""
+    production: bool = False
+    """Whether strangers use it: then nothing tells of the schema, unless ``introspection`` and ``explorer`` say so."""
 
-    explorer: bool = True
-    """Whether a browser that comes to ``graphql_path`` is given GraphiQL.
+    introspection: bool | None = None
+    """Whether clients may ask for the schema. By default, where it is not ``production``."""
+
+    explorer: bool | None = None
+    """Whether a browser that comes to ``graphql_path`` is given GraphiQL. By default, where it is not ``production``.
 
     Only where that could ask something: with ``introspection``, and not where trusted documents are the only ones.
     """
@@ -99,10 +123,15 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     """What one client may take: ``BFF_LIMITS__BODY_BYTES`` and so on, see ``bff.serving.limits``."""
 
+    def tells_schema(self) -> bool:
+        """Whether clients may ask for the schema, and are told of names that they may have meant."""
+        return not self.production if self.introspection is None else self.introspection
+
     def serves_explorer(self) -> bool:
         """Whether there is an explorer, and something that it could do."""
         closed = self.trusted_documents is not None and self.trusted_documents_only
-        return self.explorer and self.introspection and not closed and "web" in self.roles()
+        wanted = not self.production if self.explorer is None else self.explorer
+        return wanted and self.tells_schema() and not closed and "web" in self.roles()
 
     def roles(self) -> frozenset[Role]:
         """The parts that this process plays."""

@@ -58,13 +58,17 @@ class Composite:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What clients may ask of a list: its fields by what they can be compared with, and ordered by."""
+    """What clients may ask of a list: its fields by what they can be compared with, and ordered by.
+
+    ``readers`` is the field by whose elements every query is restricted to who asks; there is none where everybody may see all.
+    """
 
     collection: str
     equal: frozenset[str] = frozenset()
     unequal: frozenset[str] = frozenset()
     elements: frozenset[str] = frozenset()
     ordered: frozenset[str] = frozenset()
+    readers: str | None = None
 
 
 def composites_of_list(listed: Listed, depth: int) -> set[Composite]:
@@ -72,6 +76,14 @@ def composites_of_list(listed: Listed, depth: int) -> set[Composite]:
     found: set[Composite] = set()
     for sort, by_name in _sorts(listed, depth):
         free = sorted(listed.equal - {name for name, _ in sort})
+        if listed.readers is not None:
+            # A query compares the elements of one field: with this one, of no other.
+            whose: Part = (listed.readers, ELEMENTS)
+            found.update(
+                Composite(listed.collection, (whose, *prefix, *sort), by_name)
+                for prefix in ((), *(((name, ASCENDING),) for name in free))
+            )
+            continue
         prefixes: list[tuple[Part, ...]] = [((name, ASCENDING),) for name in free]
         if sort and sort[-1][1] == by_name:
             prefixes.append(())  # names in another direction than the last field: a field between them is fixed by an equality

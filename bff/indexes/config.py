@@ -13,28 +13,15 @@ from typing import Any, Final, cast
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLSchema, get_named_type
 
 from bff.contract.recorded import RecordedOperation
-from bff.datastore.firestore.names import HEARTBEATS
 from bff.indexes.composites import ASCENDING, DESCENDING, ELEMENTS, Composite, Listed, composites_of_list, composites_of_query
 from bff.indexes.recorded import recorded_lists
 from bff.model.catalog import Catalog
+from bff.model.readers import READERS
 from bff.model.store_queries import store_queries
 from bff.model.view_model import ViewModel
-from bff.projection.handled import MEDIATORS
-from bff.projection.stored_view import METADATA
-from bff.projection.unchecked import UNCHECKED
-from bff.resolvers.idempotency_record import COLLECTION as IDEMPOTENCY
+from bff.unqueried import UNQUERIED
 
 __all__ = ["IndexConfig", "index_config", "missing_from", "with_config"]
-
-UNQUERIED: Final[Mapping[str, tuple[str, ...]]] = {
-    METADATA: ("builtAt", "definition", "deleted", "details", "error", "key", "version", "view"),
-    UNCHECKED: ("at", "keys", "view"),
-    MEDIATORS: ("attempts", "data", "error", "own", "path", "seen"),
-    IDEMPOTENCY: ("entries", "fingerprint", "response"),
-    HEARTBEATS: ("at", "expiresAt"),
-}
-"""Fields of bff's own documents that no query names. Some of them only grow, and an index of such a field limits how many
-documents of a collection can be written in a second (https://firebase.google.com/docs/firestore/best-practices)."""
 
 SIMPLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 INEQUALITIES: Final = frozenset({"ne", "lt", "lte", "gt", "gte", "notIn"})
@@ -68,8 +55,8 @@ def index_config(
         listed = listed_of(view, schema)
         if recorded is None or view in recorded.free:
             composites |= composites_of_list(listed, depth)
-        asked = {*listed.equal, *listed.unequal, *listed.elements, *listed.ordered}
-        stored = {"id", "version", *(field.document_name for field in definition.fields.values())}
+        asked = {*listed.equal, *listed.unequal, *listed.elements, *listed.ordered, listed.readers}
+        stored = {"id", "version", *(field.document_name for field in definition.stored.values())}
         exempt += [(listed.collection, name) for name in sorted(stored - asked)]
         found = store_queries(definition.store)
         unknown += found.unknown
@@ -100,6 +87,7 @@ def listed_of(view: type[ViewModel], schema: GraphQLSchema) -> Listed:
         unequal=frozenset(name for name, found in operators.items() if found & INEQUALITIES),
         elements=frozenset(name for name, found in operators.items() if found & {"contains", "containsAny"}),
         ordered=frozenset(map(str, ordered)),
+        readers=READERS if view.__view__.has_readers else None,
     )
 
 

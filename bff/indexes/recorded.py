@@ -26,12 +26,17 @@ from graphql import (
 from bff.contract.recorded import RecordedOperation
 from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
+from bff.principal import ANONYMOUS
+from bff.projection.audience import Audience
 from bff.query import LISTS, And, Compare, Direction, Filter, Or, Order, Query
 from bff.resolvers.filter import OPERATORS, OPPOSITES
 
 __all__ = ["RecordedLists", "recorded_lists"]
 
 STAND_IN = ""
+
+SOMEBODY = Audience.of(ANONYMOUS)
+"""Whoever asks: how many readers a query names makes no difference to its index."""
 
 
 class Free(Exception):
@@ -75,11 +80,11 @@ def _queries(view: type[ViewModel], node: FieldNode, schema: GraphQLSchema) -> I
     by = schema.type_map.get(f"{view.__view__.name}OrderField")
     names = by.values if isinstance(by, GraphQLEnumType) else {}
     for orders in product(*(_order(one, names) for one in _items(arguments.get("orderBy")))):
-        forwards = Query(view.__view__.collection, where, tuple(orders))
+        forwards = SOMEBODY.restricted(view, Query(view.__view__.collection, where, tuple(orders)))
         if not arguments.keys() & {"last", "before"} or arguments.keys() & {"first", "after"}:
             yield forwards
         if arguments.keys() & {"last", "before"}:
-            yield Query(forwards.collection, where, tuple(map(_flipped, forwards.full_order())))
+            yield Query(forwards.collection, forwards.where, tuple(map(_flipped, forwards.full_order())))
 
 
 def _flipped(order: Order) -> Order:

@@ -88,6 +88,17 @@ class AppHarness:
             raise RuntimeError("enter the harness first: async with AppHarness(app) as running")
         return self._http
 
+    async def handled(self) -> None:
+        """Wait until mediators and forms have handled everything that is committed, and effects were called for what is sent.
+
+        What raises counts as handled: it is tried again later. Raises TimeoutError.
+        """
+        runtime = self.runtime
+        if runtime.mediation is not None:
+            await runtime.mediation.wait_for(await runtime.datastore.ping(), self.timeout)
+        if runtime.outbox is not None:
+            await runtime.outbox.wait_for(await runtime.datastore.ping(), self.timeout)
+
     async def execute(
         self,
         query: str,
@@ -110,11 +121,16 @@ class AppHarness:
 
     @asynccontextmanager
     async def watch(
-        self, query: str, variables: Mapping[str, Any] | None = None, *, extensions: Mapping[str, Any] | None = None
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        extensions: Mapping[str, Any] | None = None,
+        payload: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[Watch]:
-        """Subscribe, over a WebSocket of its own."""
+        """Subscribe, over a WebSocket of its own. ``payload`` is that of its ``connection_init``: ``{"token": "…"}``."""
         async with GraphQLWSClient.to_app(self.app, self._path, timeout=self.timeout) as client:
-            await client.init()
+            await client.init(payload)
             yield Watch(client, await client.subscribe(query, variables, extensions=extensions))
 
     async def settled(self) -> None:

@@ -19,13 +19,18 @@ from typer.testing import CliRunner
 from bff import App, DomainModel, Ref, Store, ViewModel, field, reference
 from bff.cli import cli
 from bff.contract.recorded import read_operations
-from bff.indexes.config import UNQUERIED, index_config, listed_of, with_config
+from bff.datastore.firestore.names import HEARTBEATS
+from bff.indexes.config import index_config, listed_of, with_config
+from bff.model.outbox_entry import OUTBOX, SENT
 from bff.model.store_queries import store_queries
-from bff.projection.handled import Handled
+from bff.projection.handled import MEDIATORS, Handled
 from bff.projection.metadata import FailureRecord, Metadata
-from bff.projection.unchecked import note_data
+from bff.projection.stored_view import METADATA
+from bff.projection.unchecked import UNCHECKED, note_data
 from bff.query import PATH, And, Compare, Filter, Op, Query
+from bff.resolvers.idempotency_record import COLLECTION as IDEMPOTENCY
 from bff.resolvers.page import PageRequest
+from bff.unqueried import UNQUERIED
 
 UP, DOWN, ELEMENTS = "ASCENDING", "DESCENDING", "CONTAINS"
 
@@ -244,7 +249,8 @@ def test_fields_that_nobody_asks_about_are_exempt() -> None:
     failing = Metadata("V", "k", 1, 1, "d", (), deleted=True, failure=FailureRecord("E", "m", 1))
     assert set(failing.to_data()) == {*UNQUERIED["_bff_views"], "deps", "failing"}
     assert set(note_data("V", ["k"], 1)) == set(UNQUERIED["_bff_unchecked"])
-    handled = Handled("M", "a/b", 1, {}, "error", 1, own=True)
+    assert UNQUERIED.keys() == {METADATA, UNCHECKED, MEDIATORS, OUTBOX, SENT, IDEMPOTENCY, HEARTBEATS}
+    handled = Handled("M", "a/b", 1, {}, "error", 1, own=True, sources=("a",))
     assert set(handled.to_data()) == {*UNQUERIED["_bff_mediators"], "mediator", "failing"}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from bff.testing.graphql_sse import GraphQLSSEClient
-from tests.serve import seed, serve
+from tests.serve import MEETING_ROOM, BffServer, seed, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -42,3 +44,21 @@ async def test_an_open_stream_does_not_keep_it_from_stopping(tmp_path: Path) -> 
                 assert time.monotonic() - began < 8, "uvicorn's own patience is longer"
                 for inbox in (stream.inbox, single.inbox):
                     assert await inbox.expect_end() == "the server has ended it"
+
+
+def test_its_log_is_json_where_that_is_asked_for(tmp_path: Path) -> None:
+    server = BffServer(MEETING_ROOM, f"sqlite:///{tmp_path / 'bff.db'}")
+    server.options = ["--log-format", "json"]
+    try:
+        server.start()
+        with urllib.request.urlopen(f"{server.url}/metrics") as response:
+            assert b"bff_sockets 0" in response.read()
+            assert len(response.headers["X-Request-Id"]) == 32
+        server.terminate()
+        server.wait()
+        lines = [json.loads(line) for line in server.output().splitlines()]
+    finally:
+        server.kill()
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
+    assert any(line["message"].startswith("Uvicorn running on") for line in lines)
+    assert all(line["level"] == "info" for line in lines), lines

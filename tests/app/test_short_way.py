@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -54,7 +55,8 @@ async def test_a_query_is_answered_before_anything_else_is_asked(path: str, monk
             raise AssertionError("it has gone the long way")
 
         with monkeypatch.context() as patched:
-            patched.setattr(app, "_serving", serving)
+            assert app._served is not None
+            patched.setattr(app, "_served", replace(app._served, endpoints=serving))
             answer = await running.http.post(path, json=ASKED)
             assert answer.json() == ANSWER
             assert answer.headers["cache-control"] == "no-store"
@@ -80,7 +82,7 @@ async def test_inside_another_application(monkeypatch: pytest.MonkeyPatch) -> No
         async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url="http://app.test") as client:
             for _ in range(2):
                 assert (await client.post("/inner/graphql", json=ASKED)).json() == ANSWER
-            monkeypatch.setattr(app, "_serving", None)
+            monkeypatch.setattr(app, "_served", None)
             assert (await client.post("/inner/graphql", json=ASKED)).json() == ANSWER
 
 

@@ -15,12 +15,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-GROUND_FILES = "errors naming types document query storable values order_key matching supervisor together request_extensions"
+GROUND_FILES = (
+    "errors naming types document query storable values order_key matching supervisor together request_extensions principal "
+    "unqueried begun"
+)
 GROUND = {f"bff.{name}" for name in GROUND_FILES.split(" ")}
+GROUND |= {f"bff.observability{name}" for name in ("", ".exposition", ".json_log", ".request_id", ".tally", ".tracing")}
 PORTS = ("bff.datastore.port", "bff.broadcast.port")
 JOINTS = ("bff.datastore.connect", "bff.datastore.unit_of_work", "bff.datastore.session", "bff.broadcast.connect")
 TOP_FILES = "app cli connection settings runtime served readiness doctor testing"
 TOP = ("bff", *(f"bff.{name}" for name in TOP_FILES.split(" ")))
+
+TOP_PACKAGES = ("bff.testing.", "bff.observability.", "bff.commands", "bff.contract", "bff.indexes", "bff.rules")
 
 FLOORS = (
     "ground",
@@ -70,10 +76,11 @@ def floor(module: str) -> str:
         return "port"
     if module in JOINTS:
         return "joint"
-    if module in TOP or module.startswith(("bff.testing.", "bff.commands", "bff.contract", "bff.indexes")):
+    if module in TOP or module.startswith(TOP_PACKAGES):
         return "top"
     area = module.split(".")[1]
     return {
+        "auth": "serving",
         "model": "model",
         "datastore": "adapter",
         "broadcast": "adapter",

@@ -174,7 +174,7 @@ class Reader:
                         assert name.removeprefix("BFF_").split("__")[0].lower() in Settings.model_fields, f"no setting {name}"
                 case ["npm", *_] | ["git", *_] | ["npx", *_]:
                     pass
-                case ["pip", "install", *_] | ["cd", *_] | ["curl", *_] | ["pytest", *_] | ["uvicorn", *_] | ["gcloud", *_]:
+                case ["cd" | "curl" | "pytest" | "uvicorn" | "gcloud" | "firebase", *_] | ["pip", "install", *_]:
                     pass
                 case other:
                     raise AssertionError(f"nobody knows how to run {other}")

@@ -1,0 +1,1 @@
+"""Firestore security rules from what is declared."""
