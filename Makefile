@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WEB := examples/meeting_room/web
 DEMO := .demo
 
-.PHONY: demo test lint check format bench bench-smoke explorer clean help
+.PHONY: demo test chaos soak lint check format bench bench-smoke explorer clean help
 
 help:            ## What can be made
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
@@ -24,6 +24,14 @@ demo: ## Serve the meeting room on http://127.0.0.1:$(PORT)/
 
 test: $(VENV)/.installed-dev ## Run every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+
+chaos: $(VENV)/.installed-dev ## The fault campaigns and the random part of the security suite, at full length: about two hours
+	BFF_CHAOS=1 $(BIN)/python -m pytest --log-cli-level=INFO $(wildcard tests/faults/test_campaign_*.py) \
+		tests/security/test_tenants.py tests/security/test_fuzz.py
+	$(BIN)/python -m tests.security.bombs
+
+soak: $(VENV)/.installed-dev ## Two days of traffic in MINUTES=20
+	$(BIN)/python -m tests.faults.soak $(MINUTES)
 
 lint: $(VENV)/.installed-dev ## Formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -35,6 +35,8 @@ class BffServer:
     def __init__(self, app: str, datastore_url: str, settings: Mapping[str, str] | None = None) -> None:
         self.app = app
         self.port = 0
+        self.options: list[str] = []
+        """What follows on the command line: set it before it is started."""
         self.environment = environment(datastore_url, settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
@@ -44,9 +46,20 @@ class BffServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The process. Raises RuntimeError where there is none."""
+        if self._process is None:
+            raise RuntimeError(f"{self.app} is not running")
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it this signal, and wait for nothing."""
+        os.kill(self.pid, number)
+
+    @property
     def command(self) -> list[str]:
         run = "from bff.cli import main; main()"
-        return [sys.executable, "-c", run, "serve", self.app, "--host", "127.0.0.1", "--port", str(self.port)]
+        return [sys.executable, "-c", run, "serve", self.app, "--host", "127.0.0.1", "--port", str(self.port), *self.options]
 
     def described(self) -> str:
         """How to start it, as JSON, for test programs in other languages that start and kill it themselves."""
@@ -77,6 +90,18 @@ class BffServer:
         if self._output is not None:
             self._output.close()
             self._output = None
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM), and wait for nothing."""
+        if self._process is None:
+            raise RuntimeError(f"{self.app} is not running")
+        self._process.terminate()
+
+    def wait(self) -> int:
+        """Wait until it has ended. Its exit code."""
+        if self._process is None:
+            raise RuntimeError(f"{self.app} is not running")
+        return self._process.wait(STOP_TIMEOUT)
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM). Its exit code."""

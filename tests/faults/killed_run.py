@@ -12,7 +12,7 @@ import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from bff.datastore.connect import open_datastore
 from bff.datastore.port import Datastore
@@ -25,6 +25,9 @@ from bff.values import dump_document
 from tests.faults.killed_app import app
 from tests.faults.killing import KILL, TRACE
 from tests.faults.script import Journal, play, seed
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["COLLECTIONS", "Forker", "Job", "settled", "work", "written_down"]
 
@@ -53,9 +56,9 @@ class Job:
 class Forker:
     """A process that forks one for each job. Not for several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "tests.faults.killed_run") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from tests.faults.killed_run import work; work()"],
+            [sys.executable, "-c", f"from {module} import work; work()"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))},
             stdin=subprocess.PIPE,
@@ -68,7 +71,7 @@ class Forker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def run(self, job: Job) -> int:
+    def run(self, job: DataclassInstance) -> int:
         """Returns when it has ended: 0, 1 where it raised (its log says what), or minus the signal that ended it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

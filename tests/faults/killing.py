@@ -17,13 +17,16 @@ from bff.query import Query
 from bff.types import Timepoint
 from tests.delivered import Delivered
 
-__all__ = ["KILL", "OVERRIDE", "TRACE", "KillPoint", "KillingDatastore"]
+__all__ = ["KILL", "OVERRIDE", "SIGNAL", "TRACE", "KillPoint", "KillingDatastore"]
 
 KILL = "FAULTS_KILL"
 """Names the environment variable of the point at which to die; none: never."""
 
 OVERRIDE = "FAULTS_DATASTORE_URL"
 """Names the environment variable of what is opened in place of BFF_DATASTORE_URL, where it is set."""
+
+SIGNAL = "FAULTS_SIGNAL"
+"""Names the environment variable of the signal it sends itself in place of SIGKILL: with SIGSTOP it is frozen at that point."""
 
 TRACE = "FAULTS_TRACE"
 """Names the environment variable of the file that is told each call."""
@@ -59,6 +62,11 @@ class KillingDatastore:
     @property
     def url(self) -> str:
         return self.inner.url
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How many calls of each kind were begun since it was opened."""
+        return self._calls
 
     @property
     def inner(self) -> Datastore:
@@ -122,7 +130,7 @@ class KillingDatastore:
 
     def _at(self, phase: Literal["before", "after"], number: int, kind: str) -> None:
         if KillPoint(phase, number, kind) == self._point:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[os.environ.get(SIGNAL, "SIGKILL")])
 
 
 class _KillingSnapshot:
