@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.guarded import KEY, write_key_and_tokens
 from benchmarks.harness import Bench, Metric, Scenario, Server, Target, Unavailable, Wrong, free_port, ratio
 from benchmarks.operations import AGENDA, ATTEND, REGION, SESSION, UNKNOWN, Operation, without_cursors
 from benchmarks.processes import PYTHON
@@ -27,6 +28,7 @@ MOST_CHECKED = 200
 PATH = "/graphql"
 
 BARE = "bare ASGI, constant bytes"
+SIGNED_IN, USERS = "bff, with JWT and readers", 100
 STARLETTE = "Starlette + orjson"
 ARIADNE, ARIADNE_CACHED = "Ariadne, as shipped", "Ariadne, cached"
 GRAPHENE, GRAPHENE_CACHED = "graphene on Ariadne, as shipped", "graphene on Ariadne, cached"
@@ -58,12 +60,16 @@ NODE_PEERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A contender that is served, was checked, and is warm. ``sizes`` are the shortest and the longest answer, heads included."""
+    """A contender that is served, was checked, and is warm. ``sizes`` are the shortest and the longest answer, heads included.
+
+    ``tokens`` is a file with those that requests are sent with, in turns, one a line.
+    """
 
     server: Server
     path: str
     bodies: Path
     sizes: tuple[int, int]
+    tokens: Path | None = None
 
 
 @contextmanager
@@ -71,6 +77,11 @@ def served(bench: Bench, contender: str, operation: Operation) -> Iterator[Serve
     """The contender, listening. Raises Unavailable where it cannot be had on this machine."""
     if contender == "bff":
         with bench.bff() as server:
+            yield server
+        return
+    if contender == SIGNED_IN:
+        key, _ = write_key_and_tokens(bench.folder, USERS)
+        with bench.bff("benchmarks.guarded:app", env={KEY: str(key)}) as server:
             yield server
         return
     port = free_port()
@@ -117,21 +128,26 @@ def _constant(bench: Bench, operation: Operation) -> Path:
     return path
 
 
-def checked(server: Server, path: str, operation: Operation, *, constant: bool = False) -> tuple[int, int]:
+def checked(
+    server: Server, path: str, operation: Operation, *, constant: bool = False, tokens: Path | None = None
+) -> tuple[int, int]:
     """How long the shortest and the longest body of its answers are. Raises Wrong where one is not the right answer.
 
-    ``constant``: it has but one answer, to the first request.
+    ``constant``: it has but one answer, to the first request. ``tokens``: who shows none of these is shown nothing.
     """
+    token = None if tokens is None else tokens.read_text().split()[0]
     sizes = []
     requests = list(operation.requests())
     for body, right in requests[:: max(1, len(requests) // MOST_CHECKED)]:
-        status, answer = server.post(path, body)
+        status, answer = server.post(path, body, token=token)
         expected = without_cursors({"data": requests[0][1] if constant else right})
         given = json.loads(answer) if status == 200 else None
         extensions = given.pop("extensions", None) if isinstance(given, dict) else None
         if status != 200 or without_cursors(given) != expected or (extensions is not None and "errors" in extensions):
             raise Wrong(f"{body['variables']} was answered {status}: {answer[:600]!r}")
         sizes.append(len(answer))
+    if tokens is not None and server.post(path, requests[0][0]) != (200, b'{"data":{"meetingSession":null}}'):
+        raise Wrong("who has not signed in is shown something")
     return min(sizes), max(sizes)
 
 
@@ -159,9 +175,11 @@ def loaded(bench: Bench, opened: Open, seconds: float) -> Counted:
             raise Wrong("wrk is not installed: apt-get install wrk")
         argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{whole}s", "-s", str(LOAD / "post.lua"), opened.server.url + opened.path]
         argv += ["--", str(opened.bodies)]
+        argv += [] if opened.tokens is None else [str(opened.tokens)]
     else:
         argv = [PYTHON, str(LOAD / "post.py"), str(opened.server.port), opened.path, str(opened.bodies), str(whole)]
         argv += [str(CONNECTIONS)]
+        argv += [] if opened.tokens is None else [str(opened.tokens)]
     ran = bench.load(argv, server=opened.server)
     said: dict[str, Any] = json.loads(ran.output.strip().splitlines()[-1])
     if said["errors"] or not said["requests"]:
@@ -215,14 +233,15 @@ class HttpScenario(Scenario):
         constant = contender in {BARE, C}
         with served(bench, contender, self.operation) as server:
             path = _path(contender)
-            sizes = checked(server, path, self.operation, constant=constant)
+            tokens = write_key_and_tokens(bench.folder, USERS)[1] if contender == SIGNED_IN else None
+            sizes = checked(server, path, self.operation, constant=constant, tokens=tokens)
             bodies = self.operation.write_bodies(bench.folder / f"{self.name}.jsonl")
-            opened = Open(server, path, bodies, sizes)
+            opened = Open(server, path, bodies, sizes, tokens)
             loaded(bench, opened, bench.warm_seconds)
             yield opened
             if not self.operation.writes:
                 # As right afterwards as before.
-                checked(server, path, self.operation, constant=constant)
+                checked(server, path, self.operation, constant=constant, tokens=tokens)
 
     def measure(self, bench: Bench, contender: str, opened: Open) -> dict[str, float]:
         found = loaded(bench, opened, bench.seconds)
@@ -255,9 +274,13 @@ SCENARIOS: list[Scenario] = [
     HttpScenario(
         "query",
         "Query by id",
-        "A `MeetingSession` with 20 attendees, 1.9 kB of JSON, going round 100 ids. " + ASKED_IN_FULL,
+        "A `MeetingSession` with 20 attendees, 1.9 kB of JSON, going round 100 ids. "
+        + ASKED_IN_FULL
+        + f" “{SIGNED_IN}” is the same "
+        "view with `readers`, and a field with readers of its own, asked for by 100 users in turns, each with a token (RS256). "
+        "No target: it says what that costs.",
         SESSION,
-        (*CACHED, *AS_SHIPPED),
+        (*CACHED, SIGNED_IN, *AS_SHIPPED),
         targets=[
             Target("≥ 0.75 × bare ASGI", ratio("query", "rate", BARE), at_least=0.75),
             Target("≥ 1.3 × mercurius with JIT", ratio("query", "rate", JIT), at_least=1.3),

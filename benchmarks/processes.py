@@ -83,11 +83,12 @@ class Server:
         """How much memory it holds at this moment."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
-    def post(self, path: str, body: Mapping[str, Any], timeout: float = 30.0) -> tuple[int, bytes]:
-        """Status and body of what it answers to JSON."""
-        request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"content-type": "application/json", "accept": "application/json"}
-        )
+    def post(self, path: str, body: Mapping[str, Any], timeout: float = 30.0, token: str | None = None) -> tuple[int, bytes]:
+        """Status and body of what it answers to JSON, to who shows this token."""
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
                 return response.status, response.read()

@@ -40,6 +40,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from benchmarks.projection_views import CATALOG, PEOPLE, PersonView, SessionView, person, seed
+from bff.commands.garbage import collect_rarely
 from bff.datastore.connect import open_datastore
 from bff.datastore.port import Commit, Datastore, Delete, Expectation, Set, Write
 from bff.model.catalog import Catalog
@@ -251,6 +252,7 @@ def say(line: str) -> None:
 
 
 async def main(arguments: argparse.Namespace) -> None:
+    collect_rarely()  # as `bff serve` does, in which projectors run
     with TemporaryDirectory() as directory:
         url = arguments.url or f"sqlite:///{Path(directory) / 'bench.db'}"
         if arguments.emulator:

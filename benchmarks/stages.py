@@ -19,6 +19,7 @@ from graphql import parse, specified_rules, validate
 from benchmarks import data
 from benchmarks.domain import Meeting, Room, Ticket, app
 from benchmarks.operations import SESSION
+from bff import ANONYMOUS
 from bff.serving.shortcut import Shortcut
 from bff.testing.harness import AppHarness
 
@@ -95,7 +96,7 @@ def stages(shortcut: Shortcut, scope: dict[str, Any], body: bytes) -> dict[str, 
         "its document, by its text": lambda: shortcut._persisted.known(orjson.loads(body)["query"]),
         "the variables, coerced": lambda: plan.variables(given),
         "the plan's answer": lambda: plan.answer(variables),
-        "from the body to the answer": lambda: shortcut._planned(body),
+        "from the body to the answer": lambda: shortcut._planned(body, ANONYMOUS),
         "once for each document: parse": lambda: parse(text),
         "once for each document: validate": lambda: validate(schema, document.node, specified_rules),
         "once for each document: plan": lambda: operation._plans and operation._plans.plan(operation.document, operation.node),

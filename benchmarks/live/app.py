@@ -42,16 +42,22 @@ class DrivenApp(bff.App):
         async with AsyncExitStack() as stack:
             runtime = await stack.enter_async_context(super().running(settings))
             if PORT in os.environ:
-                source: Callable[[Sequence[int]], Awaitable[None]] = SOURCES[os.environ.get(SOURCE, "channel")](runtime).change
+                source: Callable[[Sequence[int]], Awaitable[None]] = self._source(runtime).change
                 await stack.enter_async_context(control(source))
             yield runtime
+
+    def _source(self, runtime: Runtime) -> FromChannel | FromDocuments:
+        if os.environ.get(SOURCE, "channel") == "documents":
+            return FromDocuments(runtime)
+        return FromChannel(runtime, self.catalog.views[MeetingSession.__view__.name])
 
 
 class FromChannel:
     """Publishes the next states of views, as a relay does."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, view: type[bff.ViewModel]) -> None:
         self._runtime = runtime
+        self._view = view
         self._changes: defaultdict[int, int] = defaultdict(int)
         self._documents: dict[int, dict[str, Value]] = {}
         self._last: Timepoint = 0
@@ -69,14 +75,14 @@ class FromChannel:
             await self._runtime.broadcast.publish(self._channel(key(view)), message)
 
     async def _stored(self, view: int) -> dict[str, Value]:
-        [stored] = await self._runtime.views.read(MeetingSession, [key(view)])
+        [stored] = await self._runtime.views.read(self._view, [key(view)])
         self._documents[view] = document = dict(stored.document or {})
         return document
 
     def _channel(self, key: str) -> str:
         # Those that somebody looks at: they all begin with the namespace.
         namespace = self._hub.channels[0].rpartition(".view.")[0]
-        return Channels(namespace).of(MeetingSession.__view__.name, key)
+        return Channels(namespace).of(self._view.__view__.name, key)
 
 
 class FromDocuments:
@@ -93,7 +99,5 @@ class FromDocuments:
         self._changes[view] += 1
         await self._datastore.commit([Merge(f"meetings/{key(view)}", {"title": marker(view, self._changes[view])})])
 
-
-SOURCES: dict[str, type[FromChannel] | type[FromDocuments]] = {"channel": FromChannel, "documents": FromDocuments}
 
 app = DrivenApp(views=[MeetingSession], mediators=[Door])

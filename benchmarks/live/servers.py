@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.guarded import KEY, write_key_and_tokens
 from benchmarks.harness import Bench, Server, Unavailable, free_port
 from benchmarks.live.app import SOURCE
 from benchmarks.live.control import PORT
@@ -17,10 +18,25 @@ from benchmarks.live.state import SDL, VIEWS, meeting
 from benchmarks.live.subscribers import compiled
 from benchmarks.processes import PYTHON, ROOT
 
-__all__ = ["ARIADNE", "BARE", "BFF", "COMMITS", "FLOOR", "NODE", "STARLETTE", "STRAWBERRY", "Contender", "seeded", "served"]
+__all__ = [
+    "ARIADNE",
+    "BARE",
+    "BFF",
+    "COMMITS",
+    "FLOOR",
+    "NODE",
+    "SIGNED_IN",
+    "STARLETTE",
+    "STRAWBERRY",
+    "Contender",
+    "seeded",
+    "served",
+]
 
 BFF = "bff"
 COMMITS = "bff, each change a commit"
+SIGNED_IN = "bff, with JWT and readers"
+USERS = 1_000
 FLOOR = "C over epoll (floor)"
 BARE = "bare ASGI"
 STARLETTE = "Starlette"
@@ -37,6 +53,8 @@ class Contender:
 
     server: Server
     control_port: int
+    tokens: Path | None = None
+    """Of those who may look, one a line; None where everybody may."""
 
 
 @contextmanager
@@ -45,18 +63,23 @@ def served(bench: Bench, name: str) -> Iterator[Contender]:
     control_port = free_port()
     env = {PORT: str(control_port)}
     with ExitStack() as stack:
-        if name in (BFF, COMMITS):
+        tokens = None
+        if name in (BFF, COMMITS, SIGNED_IN):
             database = bench.folder / f"live-{control_port}.db"
             shutil.copyfile(seeded(bench), database)
             stack.callback(remove, database)
-            env[SOURCE] = "channel" if name == BFF else "documents"
-            server = stack.enter_context(bench.bff("benchmarks.live.app:app", database=database, env=env))
+            env[SOURCE] = "documents" if name == COMMITS else "channel"
+            app = "benchmarks.live.app:app"
+            if name == SIGNED_IN:
+                key, tokens = write_key_and_tokens(bench.folder, USERS)
+                app, env[KEY] = "benchmarks.guarded:driven", str(key)
+            server = stack.enter_context(bench.bff(app, database=database, env=env))
         else:
             port = free_port()
             argv = command(bench, name, port, control_port)
             cwd = ROOT / "benchmarks" / "node" if name == NODE else ROOT
             server = stack.enter_context(bench.start(argv, port=port, env={**env, "NODE_ENV": "production"}, cwd=cwd))
-        yield Contender(server, control_port)
+        yield Contender(server, control_port, tokens)
 
 
 def remove(database: Path) -> None:

@@ -1,6 +1,6 @@
 /* Many graphql-transport-ws subscribers in one thread, for measuring what a server delivers to them.
  *
- *   subscribers PORT PATH CONTROL_PORT SOCKETS PER_SOCKET VIEWS SUBPROTOCOL QUERY_FILE
+ *   subscribers PORT PATH CONTROL_PORT SOCKETS PER_SOCKET VIEWS SUBPROTOCOL QUERY_FILE [TOKENS_FILE]
  *
  * It opens SOCKETS WebSockets with PER_SOCKET subscriptions each. Subscription number n looks at view n modulo VIEWS, whose id is
  * "m<number>". Every view shows the marker "view NNNN change NNNNNNNNNN at NNNNNNNNNNNNNNNNNNN" in its title: which view, which change,
@@ -70,7 +70,8 @@ static struct subscription *subscriptions;
 static struct view *views;
 static int sockets, per_socket, view_count, epoll, control, opened, opening;
 static const char *path, *subprotocol;
-static char *query;
+static char *query, **tokens;
+static int token_count;
 static struct sockaddr_in address;
 static char buffer[READ_BYTES + (1 << 16)];
 static long waiting; /* subscriptions without a first state */
@@ -150,6 +151,32 @@ static void ask(int number) {
     changes_asked++;
     if (asking_length + 16 > sizeof asking) flush_asking();
     asking_length += sprintf(asking + asking_length, "%d\n", number);
+}
+
+/* The payload of connection_init has the token of the socket, where there is a file of tokens, one a line, taken in turns. */
+static void greet(int index) {
+    char message[8192];
+    if (!token_count) {
+        send_frame(clients[index].fd, 1, "{\"type\":\"connection_init\"}", 26);
+        return;
+    }
+    int length = snprintf(message, sizeof message, "{\"type\":\"connection_init\",\"payload\":{\"token\":\"%s\"}}",
+                          tokens[index % token_count]);
+    if (length >= (int)sizeof message) fail("a token is too long");
+    send_frame(clients[index].fd, 1, message, length);
+}
+
+static void read_tokens(const char *name) {
+    char line[8000];
+    FILE *file = fopen(name, "r");
+    if (!file) fail("cannot read %s", name);
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = 0;
+        tokens = realloc(tokens, (token_count + 1) * sizeof *tokens);
+        tokens[token_count++] = strdup(line);
+    }
+    fclose(file);
+    if (!token_count) fail("there is no token in %s", name);
 }
 
 static void subscribe(int index) {
@@ -301,7 +328,7 @@ static void take_bytes(int index) {
             if (strncmp(buffer, "HTTP/1.1 101", 12)) fail("no WebSocket: %.200s", buffer);
             taken = end + 4 - buffer;
             client->stage = GREETING;
-            send_frame(client->fd, 1, "{\"type\":\"connection_init\"}", 26);
+            greet(index);
         }
     }
     if (client->stage != HANDSHAKE) taken += take_frames(index, buffer + taken, length - taken);
@@ -404,7 +431,9 @@ static void obey(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 9) fail("usage: subscribers PORT PATH CONTROL_PORT SOCKETS PER_SOCKET VIEWS SUBPROTOCOL QUERY_FILE");
+    if (count != 9 && count != 10)
+        fail("usage: subscribers PORT PATH CONTROL_PORT SOCKETS PER_SOCKET VIEWS SUBPROTOCOL QUERY_FILE [TOKENS_FILE]");
+    if (count == 10) read_tokens(arguments[9]);
     path = arguments[2];
     sockets = atoi(arguments[4]);
     per_socket = atoi(arguments[5]);

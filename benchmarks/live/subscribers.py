@@ -103,13 +103,16 @@ class Subscribers:
 
 
 @contextmanager
-def subscribers(bench: Bench, server: Server, control_port: int, size: Size, path: str = "/graphql") -> Iterator[Subscribers]:
-    """Open so many subscriptions; entered when each has its first state. Raises Wrong."""
+def subscribers(
+    bench: Bench, server: Server, control_port: int, size: Size, path: str = "/graphql", tokens: Path | None = None
+) -> Iterator[Subscribers]:
+    """Open so many subscriptions; entered when each has its first state. ``tokens`` are the sockets', in turns. Raises Wrong."""
     allow_files(size.sockets + 200)
     query = bench.folder / "live-operation.json"
     query.write_text(json.dumps(OPERATION))
     sizes = (size.sockets, size.per_socket, size.views)
     argv = [*program(bench), server.port, path, control_port, *sizes, "graphql-transport-ws", query]
+    argv += [] if tokens is None else [tokens]
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             [str(argument) for argument in argv],

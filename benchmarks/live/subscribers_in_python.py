@@ -56,6 +56,7 @@ class Subscribers:
         self._noted: list[int] | None = None
         self.waiting, self.opening = sockets * per_socket, 0
         self.deliveries = self.bytes = self.asked = 0
+        self.tokens: list[str] = []
 
     def open(self, index: int) -> None:
         opened = socket.create_connection(("127.0.0.1", self._port))
@@ -120,6 +121,11 @@ class Subscribers:
             "changes": self.asked - asked,
         }
 
+    def _greeting(self, index: int) -> bytes:
+        if not self.tokens:
+            return b'{"type":"connection_init"}'
+        return json.dumps({"type": "connection_init", "payload": {"token": self.tokens[index % len(self.tokens)]}}).encode()
+
     def _ask(self, number: int) -> None:
         self._views[number].pending = True
         self.asked += 1
@@ -132,7 +138,7 @@ class Subscribers:
             if at < 4 or not data.startswith(b"HTTP/1.1 101"):
                 raise ValueError(f"no WebSocket: {data!r:.200}")
             self._greeted.add(index)
-            send(peer, b'{"type":"connection_init"}')
+            send(peer, self._greeting(index))
         while len(data) - at >= 2:
             head, length = 2, data[at + 1] & 127
             if length > 125:
@@ -210,11 +216,22 @@ def say(line: str) -> None:
 
 
 def main(
-    port: str, path: str, control_port: str, sockets: str, per_socket: str, views: str, subprotocol: str, query: str
+    port: str,
+    path: str,
+    control_port: str,
+    sockets: str,
+    per_socket: str,
+    views: str,
+    subprotocol: str,
+    query: str,
+    tokens: str | None = None,
 ) -> None:
     with open(query) as file:
         text = file.read().strip()
     looking = Subscribers(int(port), path, int(control_port), int(sockets), int(per_socket), int(views), text)
+    if tokens is not None:
+        with open(tokens) as file:
+            looking.tokens = file.read().split()
     begun, opened = time.monotonic(), 0
     while looking.waiting:
         while opened < int(sockets) and looking.opening < OPENING_AT_ONCE:

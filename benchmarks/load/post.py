@@ -1,6 +1,7 @@
 """What stands in for wrk where it is not installed: sockets on epoll, one request at a time on each.
 
-``python post.py PORT PATH BODIES SECONDS CONNECTIONS``. It can be slower than what it measures: compare by the server's CPU time.
+``python post.py PORT PATH BODIES SECONDS CONNECTIONS [TOKENS]``. It can be slower than what it measures: compare by the server's
+CPU time.
 """
 
 from __future__ import annotations
@@ -53,9 +54,14 @@ class Connection:
         return len(data), (ok if self._missing == 0 else (None if ok else False))
 
 
-def main(port: int, path: str, bodies: Path, seconds: float, count: int) -> dict[str, float]:
+def main(port: int, path: str, bodies: Path, seconds: float, count: int, tokens: Path | None = None) -> dict[str, float]:
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\naccept: application/json\r\n"
-    requests = [f"{head}content-length: {len(body)}\r\n\r\n".encode() + body for body in bodies.read_bytes().splitlines() if body]
+    shown = [""] if tokens is None else [f"authorization: Bearer {token}\r\n" for token in tokens.read_text().split()]
+    requests = [
+        f"{head}{shown[number % len(shown)]}content-length: {len(body)}\r\n\r\n".encode() + body
+        for number, body in enumerate(bodies.read_bytes().splitlines())
+        if body
+    ]
     connections = {connection.socket.fileno(): connection for connection in (Connection(port) for _ in range(count))}
     poll = select.epoll()
     turn = size = done = errors = 0
@@ -90,5 +96,6 @@ def main(port: int, path: str, bodies: Path, seconds: float, count: int) -> dict
 
 
 if __name__ == "__main__":
-    _, port, path, bodies, seconds, count = sys.argv
-    sys.stdout.write(json.dumps(main(int(port), path, Path(bodies), float(seconds), int(count))) + "\n")
+    _, port, path, bodies, seconds, count, *tokens = sys.argv
+    shown = Path(tokens[0]) if tokens else None
+    sys.stdout.write(json.dumps(main(int(port), path, Path(bodies), float(seconds), int(count), shown)) + "\n")
