@@ -13,16 +13,15 @@ from bff.datastore.session import TransactionSession, transaction
 from bff.document import Document
 from bff.errors import Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.projection.dirty_keys import Batch, Item
-from bff.projection.failures import Failure
 from bff.projection.follower import Follower
 from bff.projection.handled import MEDIATORS, Handled, handled_path
 from bff.projection.paging import pages, with_prefix
-from bff.projection.status import FAILURES_SHOWN
+from bff.projection.status import FAILURES_SHOWN, WorkStatus
 from bff.query import And, Compare, Op, Query
-from bff.supervisor import Backoff, State, Status
+from bff.supervisor import Backoff
 from bff.types import Timepoint
 
-__all__ = ["Handling", "HandlingOptions", "MediatorStatus"]
+__all__ = ["Handling", "HandlingOptions"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,22 +42,6 @@ class HandlingOptions:
     save_seconds: float = 1.0
     retry: Backoff | None = None
     backoff: Backoff | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MediatorStatus:
-    """``failures`` are the first of the ``failing`` documents whose trigger raises, with the mediator and the path."""
-
-    name: str
-    as_of: Timepoint
-    waiting: int
-    failing: int
-    failures: tuple[Failure, ...]
-    tasks: tuple[Status, ...]
-
-    @property
-    def healthy(self) -> bool:
-        return all(task.state is not State.FAILING for task in self.tasks)
 
 
 class Handling(ABC):
@@ -101,9 +84,9 @@ class Handling(ABC):
         """What is written when a version is set aside; the document itself may be."""
         return ()
 
-    def status(self) -> MediatorStatus:
+    def status(self) -> WorkStatus:
         failures = self.follower.failures
-        return MediatorStatus(
+        return WorkStatus(
             self.name,
             self.follower.progress.as_of,
             len(self.follower.dirty),

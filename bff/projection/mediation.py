@@ -9,11 +9,12 @@ from types import TracebackType
 from bff.datastore.port import Datastore
 from bff.model.catalog import Catalog
 from bff.projection.forms import Forms
-from bff.projection.handling import Handling, HandlingOptions, MediatorStatus
+from bff.projection.handling import Handling, HandlingOptions
+from bff.projection.status import WorkStatus
 from bff.projection.triggers import Triggers
 from bff.types import Timepoint
 
-__all__ = ["Mediation", "MediatorStatus", "handlings"]
+__all__ = ["Mediation", "handlings"]
 
 
 def handlings(datastore: Datastore, catalog: Catalog, options: HandlingOptions) -> list[Handling]:
@@ -50,7 +51,7 @@ class Mediation:
             for handling in self._handlings:
                 stack.push_async_callback(handling.follower.close)
 
-    def status(self) -> tuple[MediatorStatus, ...]:
+    def status(self) -> tuple[WorkStatus, ...]:
         return tuple(handling.status() for handling in self._handlings)
 
     async def wait_for(self, timepoint: Timepoint, timeout: float = 30.0) -> None:

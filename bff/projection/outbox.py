@@ -16,16 +16,15 @@ from bff.errors import BFFError, Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.model.catalog import Catalog
 from bff.model.outbox_entry import OUTBOX, OutboxEntry
 from bff.projection.dirty_keys import Batch, Item
-from bff.projection.failures import Failure
 from bff.projection.follower import Follower
 from bff.projection.handling import LONGEST_MESSAGE
 from bff.projection.paging import pages
-from bff.projection.status import FAILURES_SHOWN
+from bff.projection.status import FAILURES_SHOWN, WorkStatus
 from bff.query import And, Compare, Op, Query
-from bff.supervisor import Backoff, State, Status
+from bff.supervisor import Backoff
 from bff.types import Timepoint
 
-__all__ = ["Outbox", "OutboxOptions", "OutboxStatus"]
+__all__ = ["Outbox", "OutboxOptions"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,21 +43,6 @@ class OutboxOptions:
     concurrency: int = 4
     retry: Backoff | None = None
     backoff: Backoff | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxStatus:
-    """``failures`` are the first of what is ``failing``: with the effect, and the key, or the order that waits."""
-
-    as_of: Timepoint
-    waiting: int
-    failing: int
-    failures: tuple[Failure, ...]
-    tasks: tuple[Status, ...]
-
-    @property
-    def healthy(self) -> bool:
-        return all(task.state is not State.FAILING for task in self.tasks)
 
 
 class _DueAgain(Exception):
@@ -106,9 +90,10 @@ class Outbox:
         for timer in self._timers.values():
             timer.cancel()
 
-    def status(self) -> OutboxStatus:
+    def status(self) -> WorkStatus:
         failures = self.follower.failures
-        return OutboxStatus(
+        return WorkStatus(
+            self.follower.name,
             self.follower.progress.as_of,
             len(self.follower.dirty) + len(self._timers),
             len(failures) + failures.dropped,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
-import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +20,7 @@ from bff.settings import Settings
 from bff.testing.harness import AppHarness
 from bff.types import Value
 from bff.values import dump_document
+from tests.faults.forked import work_off
 from tests.faults.killed_app import app
 from tests.faults.killing import KILL, TRACE
 from tests.faults.script import Journal, play, seed
@@ -84,33 +83,14 @@ class Forker:
 
 
 def work() -> None:
-    """Fork for each job on standard input; answer with how it ended."""
-    for line in sys.stdin:
-        job = Job(**json.loads(line))
-        child = os.fork()
-        if child == 0:
-            _live(job)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
-def _live(job: Job) -> None:
-    """The child's life; it never returns."""
-    signal.alarm(JOB_SECONDS)
-    log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.environ |= {"BFF_DATASTORE_URL": job.url, KILL: job.kill, TRACE: job.trace}
-    code = 1
-    try:
-        asyncio.run(_run(job))
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    """Work off the jobs on standard input."""
+    work_off(
+        Job,
+        _run,
+        log=lambda job: job.log,
+        environment=lambda job: {"BFF_DATASTORE_URL": job.url, KILL: job.kill, TRACE: job.trace},
+        seconds=JOB_SECONDS,
+    )
 
 
 async def _run(job: Job) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import signal
-import sys
-import traceback
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -21,6 +17,7 @@ from bff.projection.handling import HandlingOptions
 from bff.projection.mediation import Mediation
 from bff.projection.outbox import Outbox, OutboxOptions
 from bff.query import Query
+from tests.faults.forked import work_off
 from tests.faults.killing import KILL, TRACE, KillingDatastore
 
 __all__ = ["ORDERS", "Life", "work"]
@@ -78,32 +75,14 @@ class Life:
 
 
 def work() -> None:
-    """Fork for each life on standard input; answer with how it ended."""
-    for line in sys.stdin:
-        life = Life(**json.loads(line))
-        child = os.fork()
-        if child == 0:
-            _live(life)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
-def _live(life: Life) -> None:
-    signal.alarm(LIFE_SECONDS)
-    log = os.open(life.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.environ |= {"BFF_DATASTORE_URL": life.url, KILL: life.kill, TRACE: life.trace, RECEIVER: life.receiver}
-    code = 1
-    try:
-        asyncio.run(_run(life))
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    """Work off the jobs on standard input."""
+    work_off(
+        Life,
+        _run,
+        log=lambda job: job.log,
+        environment=lambda job: {"BFF_DATASTORE_URL": job.url, KILL: job.kill, TRACE: job.trace, RECEIVER: job.receiver},
+        seconds=LIFE_SECONDS,
+    )
 
 
 async def _run(life: Life) -> None:
