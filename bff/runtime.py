@@ -72,6 +72,7 @@ async def open_runtime(
     roles = settings.roles()
     async with AsyncExitStack() as stack:
         datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
+        given = broadcast is not None
         broadcast = await stack.enter_async_context(broadcast or open_broadcast(settings.broadcast_url))
         projector = mediation = outbox = relay = hub = as_of = expiry = None
         if "projector" in roles:
@@ -89,7 +90,9 @@ async def open_runtime(
         views.builder.tracing = tracing
         # What is published in memory stays in this process: it needs a relay of its own.
         if "relay" in roles or ("web" in roles and broadcast.url.startswith("memory:")):
-            news = views.news if "web" in roles and broadcast.url.startswith("memory:") else None
+            # Of one that was given, others may be listening to the same object.
+            unheard = "web" in roles and broadcast.url.startswith("memory:") and not given
+            news = views.news if unheard else None
             telling = Relay(datastore, broadcast, catalog, channels=channels, news=news, tracing=tracing)
             relay = await stack.enter_async_context(telling)
         if "web" in roles:
