@@ -15,7 +15,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Mailbox:
-    """A Subscription that holds the latest unread message of each key.
+    """A Subscription that holds one unread message of each key.
 
     Over its bounds (messages, or bytes of keys and payloads) what it holds becomes one RESYNC, and it starts afresh. An unread
     RESYNC is delivered once, before the messages: whoever compares with what is stored first has nothing to fear from them.
@@ -31,11 +31,13 @@ class Mailbox:
         self._changed = asyncio.Event()
 
     def put(self, message: Message) -> None:
-        """Take a message; it supersedes an unread one of its key."""
+        """Take a message; it supersedes an unread one of its key, unless that is of a higher rank."""
         if self._closed:
             return
         earlier = self._messages.get(message.key)
         if earlier is not None:
+            if earlier.rank > message.rank:
+                return
             self._bytes -= _size(earlier)
         self._messages[message.key] = message
         self._bytes += _size(message)

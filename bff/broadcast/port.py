@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, Protocol
 
-__all__ = ["RESYNC", "Broadcast", "Message", "Resync", "Subscription"]
+__all__ = ["MAX_RANK", "RESYNC", "Broadcast", "Message", "Resync", "Subscription"]
 
 
 class Resync(Enum):
@@ -23,19 +23,24 @@ class Resync(Enum):
 RESYNC: Final = Resync.RESYNC
 """Messages may have been missed since the one before: compare with what is stored."""
 
+MAX_RANK: Final = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``key`` says what the message is about: a later message with a key supersedes an earlier one that is still unread."""
+    """``key`` says what the message is about. Of the unread messages of a key the one of the highest ``rank`` is kept, of two of the
+    same rank the later one: what comes late, or again, takes nothing newer away. A rank is from 0 to ``MAX_RANK``.
+    """
 
     key: str
     payload: bytes
+    rank: int = 0
 
 
 class Subscription(Protocol):
     """Messages of one channel.
 
-    Holds at most the latest unread message of each key, up to a bound; over it, they become one RESYNC.
+    Holds at most one unread message of each key, up to a bound; over it, they become one RESYNC.
     """
 
     def __aiter__(self) -> AsyncIterator[Message | Literal[Resync.RESYNC]]: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bff.broadcast.port import Message
+from bff.broadcast.port import MAX_RANK, Message
 from bff.projection.stored_view import StoredView
 from bff.types import Timepoint, Value
 from bff.values import dump_document, load_document
@@ -54,8 +54,14 @@ class Announcement:
             content = {"version": self.version, "document": self.document, "committed": self.committed}
             payload = dump_document(content)
             if len(payload) <= max_bytes:
-                return Message(self.key, payload)
-        return Message(self.key, dump_document({"version": self.version, "hint": True, "committed": self.committed}))
+                return Message(self.key, payload, self._rank)
+        hint = dump_document({"version": self.version, "hint": True, "committed": self.committed})
+        return Message(self.key, hint, self._rank)
+
+    @property
+    def _rank(self) -> int:
+        """By version. Nothing supersedes that one is not known: it has the view read, and the newest is found then."""
+        return MAX_RANK if self.version == UNKNOWN else self.version
 
     @classmethod
     def from_message(cls, message: Message) -> Announcement:

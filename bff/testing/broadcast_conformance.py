@@ -14,7 +14,7 @@ from typing import Literal
 
 import pytest
 
-from bff.broadcast.port import RESYNC, Broadcast, Message, Resync, Subscription
+from bff.broadcast.port import MAX_RANK, RESYNC, Broadcast, Message, Resync, Subscription
 from bff.errors import BroadcastError
 
 __all__ = ["BroadcastConformance", "read", "read_until"]
@@ -138,6 +138,18 @@ class BroadcastConformance:
             await broadcast.publish("c", Message("end", b""))
             await read_until(witness, "end")
             assert await read_until(slow, "end") == [Message("k", b"99"), Message("end", b"")]
+
+    async def test_what_comes_late_takes_nothing_newer_away(self) -> None:
+        async with (
+            self.opened() as broadcast,
+            broadcast.subscribe("c") as slow,
+            broadcast.subscribe("c") as witness,
+        ):
+            for rank in (1, MAX_RANK, 2, 0):
+                await broadcast.publish("c", Message("k", b"", rank))
+            await broadcast.publish("c", Message("end", b""))
+            await read_until(witness, "end")
+            assert await read_until(slow, "end") == [Message("k", b"", MAX_RANK), Message("end", b"")]
 
     async def test_what_a_slow_subscriber_cannot_hold_becomes_one_resync(self) -> None:
         async def follow(subscription: Subscription) -> None:

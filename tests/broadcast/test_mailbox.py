@@ -32,6 +32,13 @@ async def test_a_later_message_supersedes_an_unread_one_in_its_place() -> None:
     assert await unread(mailbox) == [Message("a", b"2"), Message("b", b"1")]
 
 
+async def test_one_of_a_lower_rank_supersedes_nothing() -> None:
+    mailbox = Mailbox()
+    for message in (Message("a", b"1", 2), Message("a", b"2", 1), Message("a", b"3", 2)):
+        mailbox.put(message)
+    assert await unread(mailbox) == [Message("a", b"3", 2)]
+
+
 async def test_a_message_that_was_read_is_superseded_no_more() -> None:
     mailbox = Mailbox()
     mailbox.put(Message("a", b"1"))

@@ -419,3 +419,14 @@ async def test_a_relay_and_a_hub_are_quick_enough_to_be_called_live(broadcast_ur
         for version in range(1, 51):
             await datastore.commit(stored("b1", version))
             assert await version_of(states) == version
+
+
+def test_of_what_is_unread_the_newest_is_kept_and_before_it_what_must_be_read() -> None:
+    told = [
+        Announcement("a", 1, {"n": 1}),
+        Announcement("a", 2, hint=True),
+        Announcement("a", 3),
+        Announcement("a", UNKNOWN, hint=True),
+    ]
+    ranks = [announcement.to_message(1000).rank for announcement in told]
+    assert ranks == sorted(set(ranks))

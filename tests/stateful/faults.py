@@ -179,11 +179,16 @@ class _Deliveries:
         self._resending = False
         self._listening: Listening | None = None
         self._nudged = False
+        self._delivering = False
         self.batches: AsyncIterator[Changes] | None = None
 
     def __aiter__(self) -> AsyncIterator[Changes]:
         assert self.batches is not None
         return self.batches
+
+    @property
+    def following(self) -> bool:
+        return self._listening is not None and not self._delivering and self._listening.following
 
     def nudge(self) -> None:
         self._nudged = True
@@ -193,6 +198,7 @@ class _Deliveries:
     async def run(self, targets: Sequence[Target], since: ResumePoint | None) -> AsyncGenerator[Changes, None]:
         self._position = since
         while True:
+            self._listening, self._delivering = None, False
             if self._link.rolls(0.1):
                 since = None
             async with self._link.inner.listen(targets, since) as listening:
@@ -200,6 +206,7 @@ class _Deliveries:
                 if self._nudged:
                     listening.nudge()
                 async for changes in listening:
+                    self._delivering = True
                     if self._link.held:
                         await self._link.gate()
                         if self._link.rolls(0.7):
@@ -219,6 +226,7 @@ class _Deliveries:
                         # The connection is lost: the listener heals itself, with at worst a resend.
                         since = self._position
                         break
+                    self._delivering = False
                 else:
                     return
 
