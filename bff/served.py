@@ -29,9 +29,9 @@ from bff.resolvers.context import Context
 from bff.resolvers.plan.plans import Plans
 from bff.resolvers.visibility import Visibility
 from bff.runtime import Runtime, open_runtime
+from bff.serving.asgi import GraphQLApp, graphql_app
 from bff.serving.explorer.explorer import Explorer
 from bff.serving.health import Health
-from bff.serving.http import GraphQLApp, graphql_app
 from bff.serving.manifest import read_manifest
 from bff.serving.operations import Operation
 from bff.serving.shortcut import Shortcut

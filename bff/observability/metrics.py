@@ -19,7 +19,7 @@ from bff.projection.mediation import Mediation
 from bff.projection.outbox import Outbox
 from bff.projection.projector import Projector
 from bff.runtime import Runtime
-from bff.serving.http import GraphQLApp
+from bff.serving.asgi import GraphQLApp
 from bff.supervisor import State
 
 __all__ = ["Metrics"]

@@ -199,6 +199,7 @@ RUNNING = (
     "bff.resolvers.plan",
     "bff.runtime",
     "bff.served",
+    "bff.serving.asgi",
     "bff.serving.http",
     "bff.testing",
 )

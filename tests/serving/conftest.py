@@ -15,7 +15,7 @@ import uvicorn
 from graphql import GraphQLError, GraphQLSchema, build_schema
 
 from bff.errors import BadUserInput, BuildError, DatastoreUnavailable, DomainError
-from bff.serving.http import GraphQLApp, graphql_app
+from bff.serving.asgi import GraphQLApp, graphql_app
 from bff.serving.limits import Limits
 from bff.serving.operations import LATEST_WINS
 from bff.serving.uvicorn_protocol import HTTPProtocol, WebSocketProtocol

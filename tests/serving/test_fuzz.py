@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bff.serving.http import graphql_app
+from bff.serving.asgi import graphql_app
 from bff.serving.messages import InvalidMessage, parse
 from bff.testing.graphql_http import GraphQLHTTPClient
 from bff.testing.graphql_ws import GraphQLWSClient

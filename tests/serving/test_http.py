@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.serving.http import graphql_app
+from bff.serving.asgi import graphql_app
 from bff.testing.graphql_http import GraphQLHTTPClient
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from bff.serving.http import graphql_app
+from bff.serving.asgi import graphql_app
 from bff.serving.limits import Limits
 from bff.testing.graphql_ws import GraphQLWSClient
 from tests.serving.board import STATE, Board

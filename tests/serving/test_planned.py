@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bff.serving.http import GraphQLApp, graphql_app
+from bff.serving.asgi import GraphQLApp, graphql_app
 from bff.serving.limits import Limits
 from bff.testing.graphql_ws import GraphQLWSClient, OperationFailed
 from tests.serving.board import STATE, Board

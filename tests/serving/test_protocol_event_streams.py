@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bff.serving.http import graphql_app
+from bff.serving.asgi import graphql_app
 from bff.testing.graphql_sse import Ended, GraphQLSSEClient
 from tests.serving.versioned import VersionedHarbour
 

@@ -10,8 +10,8 @@ from typing import Any
 import jsonpatch
 import pytest
 
+from bff.serving.asgi import graphql_app
 from bff.serving.documents import Documents
-from bff.serving.http import graphql_app
 from bff.serving.limits import Limits
 from bff.serving.operations import Operations
 from bff.serving.session import Session

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.errors import DatastoreUnavailable
-from bff.serving.http import GraphQLApp
+from bff.serving.asgi import GraphQLApp
 from tests.serving.planned import ExecutedPlans
 
 pytestmark = pytest.mark.anyio

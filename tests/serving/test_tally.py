@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bff.serving.http import GraphQLApp, graphql_app
+from bff.serving.asgi import GraphQLApp, graphql_app
 from bff.serving.limits import Limits
 from bff.testing.graphql_sse import GraphQLSSEClient
 from bff.testing.graphql_ws import GraphQLWSClient
