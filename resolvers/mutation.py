@@ -12,7 +12,8 @@ from bff.document import join_path
 from bff.errors import NotFound
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
-from bff.model.mutation import MutationDefinition, Parameter
+from bff.model.mutation import MutationDefinition
+from bff.model.parameter import Parameter
 from bff.resolvers.answer import answer_of
 from bff.resolvers.arguments import Path, argument_at, storable_value
 from bff.resolvers.context import Context

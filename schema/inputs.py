@@ -13,7 +13,7 @@ from graphql import GraphQLError, Undefined
 from pydantic import BaseModel
 
 from bff.errors import DeclarationError
-from bff.model.mutation import MISSING, Parameter
+from bff.model.parameter import MISSING, Parameter
 from bff.model.view_model import ViewModel
 from bff.naming import to_camel, uncapitalise
 from bff.schema.names import check_name, describe_class, description_of

@@ -8,7 +8,8 @@ import pytest
 
 from bff.model.domain_model import DomainModel
 from bff.model.mediator import Mediator
-from bff.model.mutation import MISSING, MutationDefinition, mutation
+from bff.model.mutation import MutationDefinition, mutation
+from bff.model.parameter import MISSING
 from bff.model.ref import Ref
 from bff.model.session import use_session
 from bff.types import BigInt
