@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
@@ -14,32 +13,25 @@ from bff.document import Document, check_id
 from bff.errors import BadUserInput, InvalidDocument
 from bff.model.compounds import OBJ_TYPE, problems
 from bff.model.declared import Declared, Kind, known_subclasses
+from bff.model.field_changes import FieldChanges
 from bff.model.find import Find
 from bff.model.hints import Scope
 from bff.model.model_type import DomainModelType
 from bff.model.naming import Naming
 from bff.model.ref import Ref
 from bff.model.session import current_session
-from bff.model.shape import CodecError, Shape
+from bff.model.shape import CodecError
 from bff.types import Timepoint, Value
-from bff.values import dump_document
 
 if TYPE_CHECKING:
     from bff.model.document_definition import DocumentDefinition
 
-__all__ = ["DomainModel", "FieldChanges", "fresh_id"]
+__all__ = ["DomainModel", "fresh_id"]
 
 M = TypeVar("M", bound="DomainModel")
 
 _ID_LETTERS = string.ascii_letters + string.digits
 _ID_LENGTH = 20
-
-
-class FieldChanges(NamedTuple):
-    """The document fields to write, and those to remove."""
-
-    data: dict[str, Value]
-    removed: tuple[str, ...]
 
 
 def fresh_id() -> str:
@@ -285,33 +277,9 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
         if stored is None:
             return FieldChanges(data, ())
         shapes = {declared.document_name: declared.codec.shape for declared in type(self).__document__.fields.values()}
-        changed = {
-            name: value for name, value in data.items() if name not in stored or _differs(shapes.get(name), stored[name], value)
-        }
-        return FieldChanges(changed, ())
+        return FieldChanges.between(stored, data, shapes)
 
     def mark_stored(self, update_time: Timepoint | None) -> None:
         """What it holds now is what is stored, as of a commit (None where that is still to come)."""
         self._stored = self.to_data()
         self._update_time = update_time
-
-
-def _differs(shape: Shape | None, stored: Value, value: Value) -> bool:
-    if stored is value or _same(stored, value):
-        return False
-    if shape is None:
-        return True
-    # Stored otherwise, but meaning the same: an older form, or a nested map with fields that its model does not declare.
-    try:
-        return not _same(shape.encode(shape.decode(stored)), value)
-    except CodecError:
-        return True
-
-
-def _same(one: Value, other: Value) -> bool:
-    """Equal for a document: 1 and 1.0 and True are not, NaN and NaN are."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, str | int | bytes | datetime | None):
-        return one == other
-    return dump_document({"": one}) == dump_document({"": other})
