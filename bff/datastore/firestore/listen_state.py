@@ -13,9 +13,9 @@ It keeps the path and the update time of every document that it knows of, some 2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
+from bff.datastore.firestore.followed import AddTarget, Followed
 from bff.datastore.firestore.listen_token import Seal
 from bff.datastore.firestore.protos import Message
 from bff.datastore.firestore.wire import Names, decode_document, timepoint
@@ -23,7 +23,7 @@ from bff.datastore.port import Changes, ResumePoint, Target
 from bff.document import Document
 from bff.types import Timepoint
 
-__all__ = ["HEARTBEAT_ID", "AddTarget", "ListenState", "Resync", "TargetRemoved"]
+__all__ = ["HEARTBEAT_ID", "ListenState", "Resync", "TargetRemoved"]
 
 NO_CHANGE, ADD, REMOVE, CURRENT, RESET = range(5)  # TargetChange.TargetChangeType
 HEARTBEAT_ID = 1
@@ -43,31 +43,6 @@ class TargetRemoved(Exception):
         super().__init__(message)
         self.target = target
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class AddTarget:
-    """How to add a target when a stream is opened: from a token, from a read time, or whole."""
-
-    id: int
-    target: Target
-    token: bytes = b""
-    read_time: Timepoint | None = None
-
-
-@dataclass(slots=True)
-class Followed:
-    """A target, and what is known of it."""
-
-    target: Target
-    known: dict[str, Timepoint] = field(default_factory=dict)
-    complete: bool = False
-    """Whether ``known`` is everything there is, as of the last consistency point."""
-    current: bool = False
-    resent: dict[str, Timepoint] | None = None
-    """What came since a resend of this target began."""
-    missed: bool = False
-    """Whether a FILTER disagreed: to be sent again."""
 
 
 class ListenState:
@@ -95,8 +70,7 @@ class ListenState:
         """Begin with everything when a stream is opened next."""
         self._token, self._read_time = b"", None
         for followed in self._followed.values():
-            followed.known = {}
-            followed.complete = False
+            followed.forget()
 
     def open(self) -> list[AddTarget]:
         """A new stream begins: what to add to it. What came after the last consistency point comes again."""
@@ -109,8 +83,7 @@ class ListenState:
         added = []
         for id, followed in self._followed.items():
             whole = self.fresh or followed.missed
-            followed.current = False
-            followed.resent = {} if whole else None
+            followed.begin(whole)
             if whole:
                 added.append(AddTarget(id, followed.target))
             elif self._token:
@@ -146,11 +119,8 @@ class ListenState:
         ids = tuple(id for id in change.target_ids if id in self._followed)
         news = not ids and not change.removed_target_ids
         for id in ids:
-            followed = self._followed[id]
-            if followed.resent is not None:
-                followed.resent[path] = update_time
-            # What was delivered before is no news: the emulator sends whole collections again for one write.
-            news = news or self._resending_all or not followed.complete or followed.known.get(path) != update_time
+            new = self._followed[id].hear(path, update_time)
+            news = news or self._resending_all or new
         if not ids and change.removed_target_ids:
             # It left the targets, which hold whole collections, without being deleted. That cannot be; so look.
             self._doubt(path, tuple(change.removed_target_ids))
@@ -173,10 +143,7 @@ class ListenState:
         waiting = self._pending.get(path)
         if waiting is not None and waiting[0].update_time > moment:
             return
-        for id in ids or self._followed:
-            followed = self._followed.get(id)
-            if followed is not None and followed.resent is not None:
-                followed.resent.pop(path, None)
+        self._not_resent(path, ids or self._followed)
         self._doubtful.discard(path)
         self._pending[path] = (Document(path, None, moment), ids)
 
@@ -189,6 +156,9 @@ class ListenState:
     def _doubt(self, path: str, ids: tuple[int, ...]) -> None:
         self._doubtful.add(path)
         self._pending.pop(path, None)
+        self._not_resent(path, ids)
+
+    def _not_resent(self, path: str, ids: Iterable[int]) -> None:
         for id in ids:
             followed = self._followed.get(id)
             if followed is not None and followed.resent is not None:
@@ -221,7 +191,7 @@ class ListenState:
         self._set_current(ids, False)
         resent = {id for id in ids or self._followed if id in self._followed}
         for id in resent:
-            self._followed[id].resent = {}
+            self._followed[id].begin(whole=True)
         # What waits and is still there comes again; what does not come is found missing.
         for path in [path for path, (_, ids_) in self._pending.items() if resent.intersection(ids_)]:
             document, ids_ = self._pending.pop(path)
@@ -279,12 +249,11 @@ class ListenState:
         for path in self._missing():
             if path not in self._pending and path not in self._doubtful:
                 self._pending[path] = (Document(path, None, moment), ())
-        for path, (document, ids) in self._pending.items():
-            self._remember(path, document, ids)
+        for document, ids in self._pending.values():
+            for id, followed in self._followed.items():
+                followed.remember(document, id in ids)
         for followed in self._followed.values():
-            if followed.resent is not None:
-                followed.known, followed.resent = followed.resent, None
-                followed.complete, followed.missed = True, False
+            followed.catch_up()
         self._token, self._read_time = change.resume_token, moment
         documents = tuple(sorted((d for d, _ in self._pending.values()), key=lambda document: document.update_time))
         changes = self._tell(documents, ResumePoint(moment, self._seal.close(change.resume_token)))
@@ -296,18 +265,7 @@ class ListenState:
         if self._resending_all:
             # Some of a resend is told before its end; a target may be reset once more until then.
             return self._told.difference(*(followed.resent or () for followed in self._followed.values()))
-        missing: set[str] = set()
-        for followed in self._followed.values():
-            if followed.resent is not None and followed.known.keys() != followed.resent.keys():
-                missing |= followed.known.keys() - followed.resent.keys()
-        return missing
-
-    def _remember(self, path: str, document: Document, ids: tuple[int, ...]) -> None:
-        for id, followed in self._followed.items():
-            if not document.exists:
-                followed.known.pop(path, None)
-            elif followed.resent is None and followed.complete and id in ids:
-                followed.known[path] = document.update_time
+        return set().union(*(followed.missing for followed in self._followed.values()))
 
     def _tell(self, documents: tuple[Document, ...], resume: ResumePoint | None) -> Changes:
         reset = self._resending_all and not self._reset_told
@@ -329,12 +287,4 @@ class ListenState:
         for document in documents:
             self._doubtful.discard(document.path)
             for followed in self._followed.values():
-                if not document.exists:
-                    followed.known.pop(document.path, None)
-                elif followed.complete and selects(followed.target, document):
-                    followed.known[document.path] = document.update_time
-
-
-def selects(target: Target, document: Document) -> bool:
-    collection = document.collection
-    return collection.rpartition("/")[2] == target.collection if target.group else collection == target.collection
+                followed.settle(document)

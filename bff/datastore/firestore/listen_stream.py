@@ -13,8 +13,9 @@ import grpc.aio
 
 from bff.datastore.firestore.connection import Connection
 from bff.datastore.firestore.failures import describe
+from bff.datastore.firestore.followed import AddTarget
 from bff.datastore.firestore.heartbeat import Heartbeat
-from bff.datastore.firestore.listen_state import HEARTBEAT_ID, AddTarget, ListenState, Resync, TargetRemoved
+from bff.datastore.firestore.listen_state import HEARTBEAT_ID, ListenState, Resync, TargetRemoved
 from bff.datastore.firestore.protos import BatchGetDocumentsRequest, ListenRequest, Message
 from bff.datastore.firestore.wire import decode_document, timestamp
 from bff.datastore.port import Changes
