@@ -6,7 +6,7 @@ import asyncio
 
 from bff.datastore.port import Datastore, Delete, Merge, Set, Target
 from bff.testing.datastore_case import DatastoreCase, Follower, NewDatastore, data_of
-from bff.testing.datastore_writing import increment
+from bff.testing.datastore_conditions import increment
 
 __all__ = ["ClientsConformance"]
 

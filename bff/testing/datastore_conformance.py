@@ -14,6 +14,7 @@ within a test, another client of the same database. They need pytest with anyio'
 from __future__ import annotations
 
 from bff.testing.datastore_clients import ClientsConformance
+from bff.testing.datastore_conditions import ConditionsConformance
 from bff.testing.datastore_listening import ListeningConformance
 from bff.testing.datastore_queries import QueryConformance
 from bff.testing.datastore_reading import ReadingConformance
@@ -22,5 +23,12 @@ from bff.testing.datastore_writing import WritingConformance
 __all__ = ["DatastoreConformance"]
 
 
-class DatastoreConformance(ReadingConformance, QueryConformance, WritingConformance, ListeningConformance, ClientsConformance):
+class DatastoreConformance(
+    ReadingConformance,
+    QueryConformance,
+    WritingConformance,
+    ConditionsConformance,
+    ListeningConformance,
+    ClientsConformance,
+):
     """Reads, queries, commits, listeners, and several clients."""

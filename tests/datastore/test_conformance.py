@@ -6,6 +6,7 @@ import pytest
 
 from bff.datastore.connect import open_datastore
 from bff.testing.datastore_case import NewDatastore
+from bff.testing.datastore_conditions import ConditionsConformance
 from bff.testing.datastore_conformance import DatastoreConformance
 from bff.testing.datastore_listening import ListeningConformance
 from bff.testing.datastore_queries import QueryConformance
@@ -19,7 +20,7 @@ class TestConformance(DatastoreConformance):
         return lambda: open_datastore(datastore_url)
 
 
-class TestMemory(ReadingConformance, QueryConformance, WritingConformance, ListeningConformance):
+class TestMemory(ReadingConformance, QueryConformance, WritingConformance, ConditionsConformance, ListeningConformance):
     """All but several clients of one database: a database in memory is its only client's."""
 
     @pytest.fixture

@@ -14,7 +14,7 @@ from bff.datastore.port import Set, Target
 from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.query import Query
 from bff.testing.datastore_case import PATIENCE, Follower, data_of, query
-from bff.testing.datastore_writing import increment
+from bff.testing.datastore_conditions import increment
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ import asyncio, json, sys
 from bff.datastore.port import Set, Target
 from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.testing.datastore_case import Follower
-from bff.testing.datastore_writing import increment
+from bff.testing.datastore_conditions import increment
 
 async def both(path):
     async with SQLiteDatastore(path) as datastore, datastore.listen([Target("users")]) as listening:
