@@ -19,9 +19,9 @@ from bff.live.lists import KnownList
 from bff.projection.stored_view import StoredView
 from bff.query import Compare, Op, Query
 from bff.supervisor import Backoff
+from tests.live.keeping import Relaying
 from tests.live.support import CHANNELS, deadline, turns
 from tests.live.table import HIGHEST, LOWEST, Score, Table, tell
-from tests.live.test_cache import Relaying
 
 pytestmark = pytest.mark.anyio
 
