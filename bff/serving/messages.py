@@ -29,6 +29,7 @@ __all__ = [
     "parse",
     "ping",
     "pong",
+    "too_long",
 ]
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
@@ -82,6 +83,14 @@ class Complete:
 
 
 ClientMessage: TypeAlias = ConnectionInit | Ping | Pong | Subscribe | Complete
+
+
+def too_long(frame: str | bytes, limit: int) -> bool:
+    """Whether a frame is over so many bytes."""
+    if len(frame) > limit:
+        return True
+    # Only where it could matter: a character is up to four bytes.
+    return isinstance(frame, str) and len(frame) * 4 > limit and len(frame.encode(errors="surrogatepass")) > limit
 
 
 def parse(frame: str | bytes) -> ClientMessage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from bff.serving import messages
 from bff.serving.active import Wording
 from bff.serving.awaiting_writer import AwaitingWriter
 from bff.serving.errors import RequestRefused
+from bff.serving.keepalive import Keepalive
 from bff.serving.limits import Limits
 from bff.serving.messages import CloseCode, Complete, ConnectionInit, InvalidMessage, Ping, Pong, Subscribe
 from bff.serving.multiplex import Multiplex, until_ended
@@ -25,7 +25,7 @@ from bff.serving.occupancy import Occupancy
 from bff.serving.operations import Operations
 from bff.serving.pump import Pump, PumpedWriter
 from bff.serving.shares import TooMany
-from bff.serving.wire import Disconnected, Ending, Socket
+from bff.serving.wire import Disconnected, Ending, Socket, close
 
 __all__ = ["Greet", "Session"]
 
@@ -42,7 +42,8 @@ class Session:
     """``run`` serves one socket until it ends, and leaves no task and no generator behind.
 
     Who runs it reads the socket. The ``pump`` writes it, together with others, or a task where the server has no way to do that.
-    A timer keeps time. An operation has a task of its own as long as there is something to wait for, so that none delays another.
+    A ``Keepalive`` keeps time. An operation has a task of its own as long as there is something to wait for, so that none delays
+    another.
     """
 
     # One for each socket: what most sockets do not need, a future, an event or a task, is memory that they all take.
@@ -55,9 +56,9 @@ class Session:
         "_ending",
         "_greet",
         "_greeting",
-        "_heard_at",
         "_identity",
         "_initialised",
+        "_keepalive",
         "_limits",
         "_loop",
         "_multiplex",
@@ -66,7 +67,6 @@ class Session:
         "_reading",
         "_refreshing",
         "_socket",
-        "_timer",
         "_writer",
     )
 
@@ -100,9 +100,8 @@ class Session:
         self._draining = False
         self._ended = False
         self._ending: Ending | None = None
-        self._heard_at = 0.0
         self._due = 0.0  # when the messages that came would all have come, had they come as slowly as they may in the long run
-        self._timer = self._loop.call_later(limits.init_seconds, self._late)
+        self._keepalive = Keepalive(limits, self._multiplex.outbox, self)
         self._writer: AwaitingWriter | PumpedWriter
         if pump is None or frames is None:
             self._writer = AwaitingWriter(socket, self._multiplex, limits.send_seconds, self)
@@ -183,12 +182,12 @@ class Session:
                 await outbox.relief()
 
     def _hear(self, frame: str | bytes) -> None:
-        self._heard_at = now = self._loop.time()
+        self._keepalive.heard_at = now = self._loop.time()
         limits = self._limits
         self._due = max(self._due, now) + 1 / limits.messages_per_second
         if self._due - now > limits.messages_burst / limits.messages_per_second:
             raise Ending(CloseCode.TRY_AGAIN_LATER, "Too many messages", limit="messages_per_second")
-        if _too_long(frame, self._limits.message_bytes):
+        if messages.too_long(frame, self._limits.message_bytes):
             reason = f"A message is longer than {self._limits.message_bytes} bytes"
             raise Ending(CloseCode.TOO_BIG, reason, limit="message_bytes")
         try:
@@ -233,8 +232,7 @@ class Session:
         else:
             self._multiplex.outbox.control(acknowledgement)
             self._acknowledged = True
-            self._timer.cancel()
-            self._keep_time()
+            self._keepalive.start()
         finally:
             self._greeting = None
 
@@ -281,24 +279,6 @@ class Session:
     def _warn(self, expires_at: float) -> None:
         self._multiplex.outbox.control(messages.ping({"bff": {"expiresAt": expires_at}}))
 
-    def _late(self) -> None:
-        self.end(Ending(CloseCode.TIMEOUT, "Connection initialisation timeout", limit="init_seconds"))
-
-    def _keep_time(self) -> None:
-        """Ask a client that has been silent for so long whether it is still there."""
-        due = self._heard_at + self._limits.ping_seconds
-        if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._keep_time)
-            return
-        self._multiplex.outbox.control(messages.ping())
-        self._timer = self._loop.call_later(self._limits.pong_seconds, self._await_pong, self._heard_at)
-
-    def _await_pong(self, heard_at: float) -> None:
-        if self._heard_at == heard_at:
-            self.end(Ending(CloseCode.TIMEOUT, "No answer to a ping", limit="pong_seconds"))
-        else:
-            self._keep_time()
-
     def _subscribe(self, message: Subscribe) -> None:
         if not self._acknowledged:
             raise Ending(CloseCode.UNAUTHORIZED, "Unauthorized")
@@ -318,7 +298,7 @@ class Session:
         self._multiplex.refuse(message.id, RequestRefused.because(refused, "TOO_MANY_OPERATIONS", limit="operations"))
 
     async def _finish(self, ending: Ending | None) -> None:
-        self._timer.cancel()
+        self._keepalive.stop()
         if self._identity is not None:
             self._identity.close()
         keepers = [task for task in (self._greeting, self._refreshing, self._writer.stop()) if task is not None]
@@ -329,23 +309,7 @@ class Session:
         if self._multiplex.share is not None:
             self._multiplex.share.leave()
         await until_ended(keepers, self._limits.close_seconds)
-        await self._close_socket(ending)  # the writer has stopped: the close frame has no rival
+        if ending is not None:
+            # The writer has stopped: the close frame has no rival.
+            await close(self._socket, ending, self._limits.close_seconds)
         await self._multiplex.ended()
-
-    async def _close_socket(self, ending: Ending | None) -> None:
-        if ending is None:
-            return
-        try:
-            # A peer that has gone meanwhile is what was wanted.
-            with suppress(Disconnected):
-                async with asyncio.timeout(self._limits.close_seconds):
-                    await self._socket.close(ending.code, ending.reason)
-        except TimeoutError:
-            self._socket.abort()
-
-
-def _too_long(frame: str | bytes, limit: int) -> bool:
-    if len(frame) > limit:
-        return True
-    # Only where it could matter: a character is up to four bytes.
-    return isinstance(frame, str) and len(frame) * 4 > limit and len(frame.encode(errors="surrogatepass")) > limit

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from starlette.requests import HTTPConnection
 
 from bff.serving.messages import CloseCode
 
-__all__ = ["Disconnected", "Ending", "Ends", "Frames", "Socket"]
+__all__ = ["Disconnected", "Ending", "Ends", "Frames", "Socket", "close"]
 
 _REASON_BYTES: Final = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, the code takes two
 
@@ -92,3 +94,14 @@ class Socket(Protocol):
     def abort(self) -> None:
         """Drop the connection without a word, and whatever is still buffered for it."""
         ...
+
+
+async def close(socket: Socket, ending: Ending, seconds: float) -> None:
+    """Close a socket with the code and the reason of an ending; abort it where that takes longer than ``seconds``."""
+    try:
+        # A peer that has gone meanwhile is what was wanted.
+        with suppress(Disconnected):
+            async with asyncio.timeout(seconds):
+                await socket.close(ending.code, ending.reason)
+    except TimeoutError:
+        socket.abort()
