@@ -28,8 +28,8 @@ MAX_RANK: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``key`` says what the message is about. Of the unread messages of a key the one of the highest ``rank`` is kept, of two of the
-    same rank the later one: what comes late, or again, takes nothing newer away. A rank is from 0 to ``MAX_RANK``.
+    """``key`` says what the message is about. Of the unread messages of a key the one of the highest ``rank`` is kept, of two of
+    the same rank the later one: what comes late, or again, takes nothing newer away. A rank is from 0 to ``MAX_RANK``.
     """
 
     key: str
