@@ -57,7 +57,7 @@ class Visibility:
         tokens = tokens_of(principal)
         audience = Audience(tokens)
         name = hashlib.sha256("\n".join(f"{len(one)}:{one}" for one in sorted(tokens)).encode(errors="surrogatepass")).hexdigest()
-        known = Visible(RestrictedReader(self._views, audience), RestrictedHub(self._hub, audience), name)
+        known = Visible(RestrictedReader(self._views, audience), RestrictedHub(self._hub, self._views, audience), name)
         self._known[who] = known
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)

@@ -129,6 +129,11 @@ class Slot(Waiter):
         self._delivered: StoredView | None = None
         self._again = False
 
+    @property
+    def state(self) -> StoredView | None:
+        """The newest state known, whether it was delivered or not."""
+        return self._entry.state
+
     def again(self) -> None:
         """Deliver the state once more, though it may be no newer: something that is shown with it has changed."""
         self._again = True

@@ -19,8 +19,10 @@ from bff.live.watch import Watch
 from bff.live.window_token import NO_MARKS
 from bff.live.windows import LiveList
 from bff.projection.audience import Audience
+from bff.projection.reader import ViewReader
 from bff.projection.stored_view import StoredView
 from bff.query import Query
+from bff.together import together
 
 if TYPE_CHECKING:
     from bff.model.view_model import ViewModel
@@ -29,10 +31,14 @@ __all__ = ["RestrictedFollow", "RestrictedHub", "RestrictedList", "RestrictedSlo
 
 
 class RestrictedHub:
-    """What a hub knows and tells, as an audience may see it. What it keeps is the hub's, for all audiences."""
+    """What a hub knows and tells, as an audience may see it. What it keeps is the hub's, for all audiences.
 
-    def __init__(self, hub: Hub, audience: Audience) -> None:
+    Whoever asks for a view that is hidden waits for the same reads, of ``views``, as for one that is not there (CWE-208).
+    """
+
+    def __init__(self, hub: Hub, views: ViewReader, audience: Audience) -> None:
         self._hub = hub
+        self._views = views
         self._audience = audience
 
     def subscribe(self, view: type[ViewModel], key: str) -> AbstractAsyncContextManager[Slot | RestrictedSlot]:
@@ -46,11 +52,19 @@ class RestrictedHub:
 
     async def watch(self, view: type[ViewModel], key: str, wake: Callable[[], object]) -> Watch | RestrictedWatch:
         """As ``Hub.watch``; see ``RestrictedWatch``."""
+        if not view.__view__.is_restricted:
+            return await self._hub.watch(view, key, wake)
+        hidden = self._known_hidden(view, [key])
         watch = await self._hub.watch(view, key, wake)
-        return RestrictedWatch(watch, Sight(view, self._audience)) if view.__view__.is_restricted else watch
+        try:
+            await self._look_for(view, [watch.state], hidden)
+        except BaseException:
+            watch.leave()
+            raise
+        return RestrictedWatch(watch, Sight(view, self._audience))
 
     def known(self, view: type[ViewModel], key: str) -> StoredView | None:
-        """As ``Hub.known``."""
+        """As ``Hub.known``; without a document where it is hidden. Who was given the key by the client is to ``read`` it then."""
         state = self._hub.known(view, key)
         return state if state is None else self._audience.shown(view, state)
 
@@ -64,8 +78,9 @@ class RestrictedHub:
 
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
         """As ``Hub.read``."""
+        hidden = self._known_hidden(view, keys)
         found = await self._hub.read(view, keys)
-        return [self._audience.shown(view, one) if isinstance(one, StoredView) else one for one in found]
+        return await self._look_for(view, found, hidden)
 
     def known_list(self, view: type[ViewModel], query: Query, first: int) -> KnownList | None:
         """As ``Hub.known_list``: each audience has windows of its own."""
@@ -87,7 +102,28 @@ class RestrictedHub:
     @asynccontextmanager
     async def _subscribe(self, view: type[ViewModel], key: str) -> AsyncIterator[RestrictedSlot]:
         async with self._hub.subscribe(view, key) as slot:
+            if slot.state is not None:
+                await self._look_for(view, [slot.state], frozenset())
             yield RestrictedSlot(slot, view, self._audience)
+
+    def _known_hidden(self, view: type[ViewModel], keys: Sequence[str]) -> frozenset[str]:
+        """Those of which it is known, without a read, that they may not be seen."""
+        if not view.__view__.has_readers:
+            return frozenset()
+        known = ((key, self.known(view, key)) for key in keys)
+        return frozenset(key for key, state in known if state is not None and state.document is None)
+
+    async def _look_for(
+        self, view: type[ViewModel], found: Sequence[StoredView | BFFError], known: frozenset[str]
+    ) -> list[StoredView | BFFError]:
+        """What is shown of these; what is hidden is looked for meanwhile. Of those that are ``known`` nothing was read yet."""
+        shown = [self._audience.shown(view, one) if isinstance(one, StoredView) else one for one in found]
+        hidden = self._audience.hidden(found, shown)
+        if hidden:
+            read, unread = [key for key in hidden if key not in known], [key for key in hidden if key in known]
+            looks = [self._views.read_as_missing(view, some, known=some is unread) for some in (read, unread) if some]
+            await together(*looks)
+        return shown
 
     def _listed(self, view: type[ViewModel], known: KnownList) -> KnownList:
         if not view.__view__.is_restricted:

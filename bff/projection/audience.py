@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from bff.errors import BFFError
 from bff.model.readers import READERS, stored_readers, tokens_of
 from bff.model.view_model import ViewModel
 from bff.principal import Principal
@@ -49,6 +51,16 @@ class Audience:
             return state
         hidden = tuple([name for name, allowed in readers.fields if allowed.isdisjoint(tokens)])
         return state.without(hidden) if hidden else state
+
+    @staticmethod
+    def hidden(states: Sequence[StoredView | BFFError], shown: Sequence[StoredView | BFFError]) -> list[str]:
+        """The keys of those states that are ``shown`` as if they were not there."""
+        pairs = zip(states, shown, strict=True)
+        return [
+            one.key
+            for one, seen in pairs
+            if seen is not one and isinstance(one, StoredView) and isinstance(seen, StoredView) and seen.document is None
+        ]
 
     def restricted(self, view: type[ViewModel], query: Query) -> Query:
         """The query, of those views alone that they may see: pages stay full, and what is counted is what they may see."""

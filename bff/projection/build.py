@@ -19,7 +19,7 @@ from bff.projection.metadata import Metadata
 from bff.projection.stored_view import StoredView, metadata_path, view_path
 from bff.types import Timepoint, Value
 
-__all__ = ["Build", "Evaluated", "memory_key", "prepare"]
+__all__ = ["Build", "Evaluated", "first_read", "memory_key", "prepare"]
 
 TURN_SECONDS = 0.001
 
@@ -77,12 +77,10 @@ async def prepare(
     ``anew`` evaluates every field, and takes none over from what is stored.
     Raises DatastoreUnavailable; whatever goes wrong for one key only is its build's ``error``.
     """
-    definition = view.__view__
     loadings = [Loading(view, key) for key in keys]
     paths: dict[str, None] = {}
-    for loading in loadings:
-        own = (view_path(definition.collection, loading.key), metadata_path(definition.name, loading.key), *loading.root_paths)
-        paths.update(dict.fromkeys(own))
+    for key in keys:
+        paths.update(dict.fromkeys(first_read(view, key)))
     async with datastore.snapshot() as snapshot:
         known = {document.path: document for document in await snapshot.get(list(paths))}
         timepoint = snapshot.timepoint
@@ -99,6 +97,12 @@ async def prepare(
                     await asyncio.sleep(0)
                     began = perf_counter()
     return [builds[key] for key in keys]
+
+
+def first_read(view: type[ViewModel], key: str) -> tuple[str, ...]:
+    """The documents that every build of a view begins with: of one that is not there, all that is read."""
+    definition = view.__view__
+    return view_path(definition.collection, key), metadata_path(definition.name, key), *definition.root_paths(key)
 
 
 def memory_key(metadata: Metadata) -> str:

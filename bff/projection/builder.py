@@ -14,7 +14,7 @@ from bff.datastore.port import Datastore
 from bff.errors import IncompleteBuild
 from bff.model.view_model import ViewModel
 from bff.observability.tracing import NO_TRACING, Tracing
-from bff.projection.build import Build, Evaluated, memory_key, prepare
+from bff.projection.build import Build, Evaluated, first_read, memory_key, prepare
 from bff.projection.definitions import Definitions
 from bff.projection.dependencies import results_of
 from bff.projection.joined_queries import read_both
@@ -117,6 +117,12 @@ class Builder:
             for one in built.values():
                 self._observer.built(one)
         return [built[key] for key in keys]
+
+    async def look(self, view: type[ViewModel], keys: Sequence[str]) -> None:
+        """Read what ``build`` reads of views that are not there, and do nothing about it. Raises DatastoreUnavailable."""
+        paths = dict.fromkeys(path for key in keys for path in first_read(view, key))
+        async with self.datastore.snapshot() as snapshot:
+            await snapshot.get(list(paths), ())
 
     async def catch_up(self, view: type[ViewModel], wanted: Mapping[str, Timepoint]) -> None:
         """As ``build``, for who wants what is stored of each key to follow from everything up to a timepoint.

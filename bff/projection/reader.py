@@ -91,6 +91,17 @@ class ViewReader:
                 results[key] = _outcome(view, built)
         return [results[key] for key in keys]
 
+    async def read_as_missing(self, view: type[ViewModel], keys: Sequence[str], *, known: bool) -> None:
+        """Make the reads that views which are not there are looked for with, for nobody: of views that somebody may not see.
+
+        ``known`` are views that were not even read to find that out. Raises DatastoreUnavailable.
+        """
+        paths = [view_path(view.__view__.collection, key) for key in keys]
+        if known:
+            async with self._datastore.snapshot() as snapshot:
+                await snapshot.get(paths, ())
+        await self._builder.look(view, keys)
+
     async def fresh(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
         """The views as of now: built from a snapshot that sees every commit before this call, stored, and returned.
 

@@ -25,10 +25,16 @@ class RestrictedReader(ViewReader):
         self.news = stored.news
 
     async def read(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
-        return self._shown(view, await self._stored.read(view, keys))
+        found = await self._stored.read(view, keys)
+        shown = self._shown(view, found)
+        await self._look_for(view, found, shown)
+        return shown
 
     async def read_each(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView | BFFError]:
-        return self._shown_each(view, await self._stored.read_each(view, keys))
+        found = await self._stored.read_each(view, keys)
+        shown = self._shown_each(view, found)
+        await self._look_for(view, found, shown)
+        return shown
 
     async def fresh(self, view: type[ViewModel], keys: Sequence[str]) -> list[StoredView]:
         return self._shown(view, await self._stored.fresh(view, keys))
@@ -54,6 +60,14 @@ class RestrictedReader(ViewReader):
 
     async def count(self, query: Query, view: type[ViewModel]) -> int:
         return await self._stored.count(self._audience.restricted(view, query), view)
+
+    async def _look_for(
+        self, view: type[ViewModel], found: Sequence[StoredView | BFFError], shown: Sequence[StoredView | BFFError]
+    ) -> None:
+        """What is not there is looked for, which takes its time: so it is with what is hidden (CWE-208)."""
+        hidden = self._audience.hidden(found, shown)
+        if hidden:
+            await self._stored.read_as_missing(view, hidden, known=False)
 
     def _shown(self, view: type[ViewModel], states: Sequence[StoredView]) -> list[StoredView]:
         return [self._audience.shown(view, state) for state in states]

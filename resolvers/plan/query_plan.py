@@ -97,7 +97,7 @@ class ViewPlan(QueryPlan):
         return super().answer(variables, principal)
 
     def _write(self, variables: Mapping[str, Any], walk: Walk) -> bytes:
-        state = walk.view(self._root.view, self._root.key_of(variables))
+        state = walk.asked(self._root.view, self._root.key_of(variables))
         return b"" if state is None else self._payload.text(state)
 
 

@@ -65,7 +65,7 @@ class ViewRoot:
         return key
 
     def write(self, variables: Mapping[str, Any], walk: Walk, out: Out) -> None:
-        state = walk.view(self.view, self.key_of(variables))
+        state = walk.asked(self.view, self.key_of(variables))
         if state is None:
             return  # to be read, and written then
         if state.document is not None:
@@ -93,9 +93,9 @@ class NodeRoot:
         id = self._arguments.values(variables)["id"]
         name, colon, key = id.partition(":")
         if colon and name in self._views:
-            states = [walk.view(self._views[name], key)]
+            states = [walk.asked(self._views[name], key)]
         else:
-            states = [walk.view(view, id) for view in self._asked]
+            states = [walk.asked(view, id) for view in self._asked]
         if None in states:
             return  # to be read, and written then
         found = [state for state in states if state is not None and state.document is not None]

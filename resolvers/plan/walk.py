@@ -49,6 +49,14 @@ class Walk:
                 self._wanted.setdefault(view, {})[key] = None
         return state
 
+    def asked(self, view: type[ViewModel], key: str) -> StoredView | None:
+        """As ``view``, of a key that the client has named: what may not be seen is read, as what is not there is."""
+        state = self.view(view, key)
+        if state is None or state.document is not None or key in self._states.get(view, ()):
+            return state
+        self._wanted.setdefault(view, {})[key] = None
+        return None
+
     def known(self, view: type[ViewModel], keys: Sequence[str]) -> Sequence[StoredView] | None:
         """The states of views, all of which there are; None where that is not known of each: ask for each, then."""
         # What was read stays as it was read.

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from bff.datastore.connect import open_datastore
+from bff.datastore.port import Datastore
+from bff.document import Document
+from bff.live.restricted_hub import RestrictedHub
+from bff.projection.audience import Audience
 from bff.settings import Settings
 from bff.testing.graphql_ws import GraphQLWSClient, OperationFailed
 from bff.testing.harness import AppHarness
-from tests.app.clinic import Patient, Ward, clinic
+from tests.app.clinic import PEOPLE, Patient, PatientFile, Ward, clinic
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +84,97 @@ async def test_a_file_that_may_not_be_read_is_answered_as_one_that_is_not_there(
         hidden = await run.http.post("/graphql", json={"query": FILE, "variables": {"id": "doctor"}}, headers=bearer("cy"))
         absent = await run.http.post("/graphql", json={"query": FILE, "variables": {"id": "nowhere"}}, headers=bearer("cy"))
         assert hidden.content == absent.content
+
+
+class Reads:
+    """A datastore that notes which documents each batched read asks for."""
+
+    def __init__(self, url: str) -> None:
+        self._inner = open_datastore(url)
+        self.made: list[list[str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def __aenter__(self) -> Reads:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._inner.__aexit__(*exc_info)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        async with self._inner.snapshot() as snapshot:
+            yield ReadsOfSnapshot(self, snapshot)
+
+    def of(self, key: str) -> list[list[str]]:
+        """The reads of the view of this key since the last were asked for; the key is called ``key`` here."""
+        made, self.made = self.made, []
+        return [[path.replace(key, "key") for path in paths if key in path] for paths in made if f"PatientFile/{key}" in paths]
+
+
+class ReadsOfSnapshot:
+    def __init__(self, reads: Reads, inner: Any) -> None:
+        self._reads = reads
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
+        self._reads.made.append(list(paths))
+        documents: list[Document] = await self._inner.get(paths, fields)
+        return documents
+
+
+NODE = "query Node($id: ID!) { node(id: $id) { id } }"
+BY_HAND = 'query File($id: ID!) { patientFile(id: $id) { id } __type(name: "Query") { name } }'
+WATCH_FILE = "subscription File($id: ID!) { patientFile(id: $id) { id } }"
+
+
+async def test_what_is_hidden_is_looked_for_as_what_is_not_there(datastore_url: str) -> None:
+    """CWE-208: the same reads, in the same order, whether or not this process knows the hidden view already."""
+    reads = Reads(datastore_url)
+    app = clinic()
+    app.datastore = cast("Datastore", reads)
+    async with AppHarness(app, settings=Settings(datastore_url=datastore_url)) as run:
+        for kind in ("cold", "warm"):
+            await Patient(id=kind, name=kind, age=1, doctor="ann", clinic="north").save()
+        await run.settled()
+        assert (await ask(run, "ann", FILE, id="warm"))["patientFile"] is not None
+
+        async def cost(query: str, key: str, view: str = "") -> list[list[str]]:
+            reads.of(key)
+            built = run.runtime.views.builder.built.total()
+            [found] = [one for name, one in (await ask(run, "cy", query, id=view + key)).items() if name != "__type"]
+            assert found is None
+            assert run.runtime.views.builder.built.total() == built + (key == "absent")
+            return reads.of(key)
+
+        async def watched(key: str) -> list[list[str]]:
+            reads.of(key)
+            async with run.watch(WATCH_FILE, {"id": key}, payload={"token": "cy"}) as states:
+                assert (await states.next())["data"] == {"patientFile": None}
+            return reads.of(key)
+
+        async def subscribed(key: str) -> list[list[str]]:
+            assert run.runtime.hub is not None
+            reads.of(key)
+            hub = RestrictedHub(run.runtime.hub, run.runtime.views, Audience.of(PEOPLE["cy"]))
+            async with hub.subscribe(PatientFile, key) as states:
+                assert not (await anext(aiter(states))).exists
+            return reads.of(key)
+
+        looked_for = await cost(FILE, "absent")
+        assert looked_for == [["PatientFile/key"], ["PatientFile/key", "_bff_views/PatientFile:key", "patients/key"]]
+        assert await cost(FILE, "cold") == looked_for
+        for key in ("cold", "warm", "absent"):
+            assert await cost(FILE, key) == looked_for, key
+            assert await cost(NODE, key, "PatientFile:") == looked_for, key
+            assert await cost(BY_HAND, key) == looked_for, key
+            assert await watched(key) == looked_for, key
+            assert await subscribed(key) == looked_for, key
 
 
 @pytest.mark.parametrize("again", ["first", "cached"])
