@@ -25,7 +25,8 @@ class Announcement:
     """A view is at ``version``. ``document`` is its content, None where it is gone; with ``hint`` the content must be read.
 
     ``committed`` is the timepoint from which a read of the datastore finds this state or a newer one: that of the commit that
-    wrote it, which is later than the version. It is UNKNOWN in messages of relays that do not say it.
+    wrote it, which is later than the version. It is UNKNOWN in messages of relays that do not say it. ``trace`` is the
+    ``traceparent`` of what it follows from; None where nobody traces.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Announcement:
     document: Mapping[str, Value] | None = None
     hint: bool = False
     committed: Timepoint = field(default=UNKNOWN, compare=False)  # the same state, whenever it was written
+    trace: str | None = field(default=None, compare=False)
     _stored: StoredView | None = field(default=None, compare=False, repr=False)
 
     def stored(self, view: str) -> StoredView:
@@ -50,12 +52,14 @@ class Announcement:
 
     def to_message(self, max_bytes: int) -> Message:
         """The message; a mere hint where the content is larger than ``max_bytes``."""
+        # Older processes look for nothing else in it.
+        traced: dict[str, Value] = {} if self.trace is None else {"trace": self.trace}
         if not self.hint:
-            content = {"version": self.version, "document": self.document, "committed": self.committed}
+            content = {"version": self.version, "document": self.document, "committed": self.committed, **traced}
             payload = dump_document(content)
             if len(payload) <= max_bytes:
                 return Message(self.key, payload, self._rank)
-        hint = dump_document({"version": self.version, "hint": True, "committed": self.committed})
+        hint = dump_document({"version": self.version, "hint": True, "committed": self.committed, **traced})
         return Message(self.key, hint, self._rank)
 
     @property
@@ -69,9 +73,9 @@ class Announcement:
         try:
             content = load_document(message.payload)
             version, document, hint = content["version"], content.get("document"), content.get("hint", False)
-            committed = content.get("committed", UNKNOWN)
+            committed, trace = content.get("committed", UNKNOWN), content.get("trace")
         except Exception as error:  # the bytes may be anybody's: whatever goes wrong with them says the same
             raise ValueError(f"no announcement: {message.payload!r:.100}") from error
         if type(version) is not int or type(committed) is not int or not (document is None or isinstance(document, dict)):
             raise ValueError(f"no announcement: {message.payload!r:.100}")
-        return cls(message.key, version, document, bool(hint), committed)
+        return cls(message.key, version, document, bool(hint), committed, trace if isinstance(trace, str) else None)

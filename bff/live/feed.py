@@ -177,6 +177,8 @@ class Feed:
             return
         watched = self.entries.get(announced.key)
         told: Attributes = {"bff.view": self.view.__view__.name, "bff.watched": 0 if watched is None else len(watched.slots)}
+        if announced.trace is not None:
+            self._tracing.arrived(announced.committed, announced.trace)
         with self._tracing.span("bff.push", told, follows=(announced.committed,)):
             self._announced(announced)
 

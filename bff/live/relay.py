@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -170,6 +171,8 @@ class Relay:
         async def publish_pending() -> None:
             for name, announcement in pending:
                 channel = self._channels.of(name, announcement.key)
+                if self._tracing.enabled:
+                    announcement = replace(announcement, trace=self._tracing.carried_by(announcement.committed))
                 await self._publish(channel, announcement.to_message(self._max_message_bytes))
                 await asyncio.sleep(0)  # publishing in memory does not wait: hubs are to read while a large batch is announced
 

@@ -2,15 +2,21 @@
 
 What one change comes to is spread over tasks and processes: the mutation commits, a projector builds, a relay announces, hubs
 push. Each has a span of its own, linked to the one that it follows from. The two know of each other by the timepoint of a commit,
-which both have at hand: so nothing is written or sent for the sake of a trace, and spans in different processes, which cannot be
-linked in this way, still share their ``bff.timepoint``.
+which both have at hand, so that nothing is written for the sake of a trace:
+
+- Within a process it is remembered which span has made a commit.
+- What is published anyway carries the ``traceparent`` (https://www.w3.org/TR/trace-context/) of the build, or of the relay.
+- Otherwise a span is linked to the trace of the commit, whose ids follow from its timepoint alone. In it there is one span,
+  ``bff.committed``, of whoever made the commit, linked to the span that did.
 """
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bff.errors import SettingsError
@@ -26,6 +32,7 @@ Attributes: TypeAlias = Mapping[str, str | int]
 REMEMBERED: Final = 4_096
 MOST_LINKS: Final = 64
 TIMEPOINT: Final = "bff.timepoint"
+TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 class Tracing:
@@ -36,7 +43,7 @@ class Tracing:
     def span(
         self, name: str, attributes: Attributes | None = None, *, follows: Iterable[Timepoint] | None = None
     ) -> AbstractContextManager[None]:
-        """A span around the ``with``, linked to those that made the commits of these timepoints in this process.
+        """A span around the ``with``, linked to those that made the commits of these timepoints.
 
         With ``follows``, be it empty, it is part of another span only where that is at work at this moment.
         """
@@ -44,6 +51,13 @@ class Tracing:
 
     def committed(self, timepoint: Timepoint) -> None:
         """What runs now has made this commit: the present span tells it, and what follows from it is linked to that."""
+
+    def carried_by(self, timepoint: Timepoint) -> str | None:
+        """The ``traceparent`` to send with the news of a commit: of the span that has made it, else of the present one."""
+        return None
+
+    def arrived(self, timepoint: Timepoint, traceparent: str) -> None:
+        """News of a commit came with this: what follows from it is linked to that. What is no ``traceparent`` is ignored."""
 
     def incoming(self, headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
         """Have spans within the ``with`` belong to the trace that a request comes with (``traceparent``)."""
@@ -75,19 +89,50 @@ class _OpenTelemetry(Tracing):
         within = self._context.Context() if alone else None
         with self._tracer.start_as_current_span(name, context=within, attributes=attributes, links=links) as span:
             yield
-            # A listener may tell of a commit before whoever made it has heard that it is made.
+            # A listener may tell of a commit before whoever made it has heard that it is made. Others' are found by their time.
             for one in late:
-                if one in self._made:
-                    span.add_link(self._made[one], {TIMEPOINT: one})
+                span.add_link(self._made.get(one) or self._of_commit(one), {TIMEPOINT: one})
 
     def committed(self, timepoint: Timepoint) -> None:
         span = self._trace.get_current_span()
         if not span.is_recording():
             return
         span.set_attribute(TIMEPOINT, timepoint)
-        self._made[timepoint] = span.get_span_context()
+        made = span.get_span_context()
+        if self._made.get(timepoint) == made:
+            return  # one commit of several views
+        self._remember(timepoint, made)
+        trace = self._trace.NonRecordingSpan(self._of_commit(timepoint, sampled=made.trace_flags.sampled))
+        told = {TIMEPOINT: timepoint}
+        links = [self._trace.Link(made, told)]
+        within = self._trace.set_span_in_context(trace, self._context.Context())
+        self._tracer.start_span("bff.committed", context=within, attributes=told, links=links).end()
+
+    def carried_by(self, timepoint: Timepoint) -> str | None:
+        context = self._made.get(timepoint) or self._trace.get_current_span().get_span_context()
+        if not context.is_valid:
+            return None
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+    def arrived(self, timepoint: Timepoint, traceparent: str) -> None:
+        found = TRACEPARENT.fullmatch(traceparent)
+        if found is None or timepoint in self._made:
+            return
+        trace_id, span_id, flags = (int(part, 16) for part in found.groups())
+        context = self._trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=self._trace.TraceFlags(flags))
+        if context.is_valid:
+            self._remember(timepoint, context)
+
+    def _remember(self, timepoint: Timepoint, context: SpanContext) -> None:
+        self._made[timepoint] = context
         if len(self._made) > REMEMBERED:
             self._made.popitem(last=False)
+
+    def _of_commit(self, timepoint: Timepoint, *, sampled: bool = False) -> SpanContext:
+        """The trace of a commit, and the span in it that is never recorded: the same ids in every process."""
+        digest = sha256(f"bff commit {timepoint}".encode()).digest()
+        trace_id, span_id = int.from_bytes(digest[:16]), int.from_bytes(digest[16:24])
+        return self._trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=self._trace.TraceFlags(sampled))
 
     @contextmanager
     def incoming(self, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[None]:
