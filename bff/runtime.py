@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 from bff.auth.revocation import Revocations
@@ -16,6 +17,7 @@ from bff.live.channels import Channels
 from bff.live.hub import Hub
 from bff.live.relay import Relay
 from bff.model.catalog import Catalog
+from bff.model.outbox_entry import SENT
 from bff.observability.tracing import NO_TRACING, Tracing
 from bff.projection.as_of import LocalAsOf, RemoteAsOf
 from bff.projection.effects import Effects
@@ -79,10 +81,11 @@ async def open_runtime(
             projector = await stack.enter_async_context(Projector(datastore, catalog, concurrency=settings.builds_at_once))
             options = HandlingOptions(settings.dead_after_attempts, settings.handler_seconds)
             mediation = await stack.enter_async_context(Mediation(datastore, catalog, options))
+            # Also those of effects that the app has no more.
+            expiry = await stack.enter_async_context(Expiry(datastore, IDEMPOTENCY, SENT))
             if catalog.effects:
-                sending = OutboxOptions(settings.dead_after_attempts)
+                sending = OutboxOptions(settings.dead_after_attempts, kept=timedelta(days=settings.sent_days))
                 outbox = await stack.enter_async_context(Outbox(datastore, catalog, sending))
-            expiry = await stack.enter_async_context(Expiry(datastore, IDEMPOTENCY))
         else:
             as_of = await stack.enter_async_context(RemoteAsOf(datastore))
         channels = Channels(settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}")

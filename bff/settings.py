@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     idempotency_hours: float = Field(default=24.0, gt=0)
     """How long it is remembered what a mutation with an idempotency key came to. Hours."""
 
+    sent_days: float = Field(default=30.0, gt=0, le=36_500)
+    """How long it is remembered that an effect was called, so that nothing that is handled again calls it again. Days."""
+
     revocation_hours: float = Field(default=48.0, gt=0)
     """How long it is remembered that tokens were revoked: longer than any token lives. Hours."""
 

@@ -16,7 +16,7 @@ OUTBOX: Final = "_bff_outbox"
 """What is still to be sent."""
 
 SENT: Final = "_bff_sent"
-"""What was sent: the keys, so that no replay sends it again."""
+"""What was sent: the keys, so that nothing that is handled again sends it again, until they expire."""
 
 
 @dataclass(frozen=True, slots=True)

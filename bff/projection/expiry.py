@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 
 from bff.datastore.port import Datastore, Delete, Precondition
@@ -26,19 +27,20 @@ EVERY_SECONDS = 600.0
 
 
 class Expiry:
-    """Deletes the documents of a collection whose ``expiresAt`` has passed, until it is closed.
+    """Deletes the documents of some collections whose ``expiresAt`` has passed, until it is closed.
 
     A pass deletes the oldest first, in commits of up to ``BATCH``, and leaves what is over ``MAX_BATCHES`` of them to the next.
     """
 
-    def __init__(self, datastore: Datastore, collection: str, *, every_seconds: float = EVERY_SECONDS) -> None:
+    def __init__(self, datastore: Datastore, *collections: str, every_seconds: float = EVERY_SECONDS) -> None:
         self._datastore = datastore
-        self._collection = collection
+        self._collections = collections
         self._every_seconds = every_seconds
         self._supervisor = Supervisor("expiry")
 
     async def __aenter__(self) -> Expiry:
-        self._supervisor.start(self._collection, self._run)
+        for collection in self._collections:
+            self._supervisor.start(collection, partial(self._run, collection))
         return self
 
     async def __aexit__(
@@ -51,9 +53,12 @@ class Expiry:
 
     async def once(self) -> int:
         """How many were found whose time had passed; they are deleted. Raises DatastoreUnavailable."""
+        return sum([await self._once(collection) for collection in self._collections])
+
+    async def _once(self, collection: str) -> int:
         found = 0
         for _ in range(MAX_BATCHES):
-            query = Query(self._collection, Compare(EXPIRES_AT, Op.LE, datetime.now(UTC)), (Order(EXPIRES_AT),), BATCH)
+            query = Query(collection, Compare(EXPIRES_AT, Op.LE, datetime.now(UTC)), (Order(EXPIRES_AT),), BATCH)
             async with self._datastore.snapshot() as snapshot:
                 documents = await snapshot.query(query, ())
             if documents:
@@ -72,10 +77,10 @@ class Expiry:
                 await together(*(self._delete([one]) for one in deletes))
             # A single one was written again, or deleted by another process.
 
-    async def _run(self) -> None:
+    async def _run(self, collection: str) -> None:
         while True:
-            found = await self.once()
+            found = await self._once(collection)
             if found:
-                logger.info("%s: %d were over their time and are deleted", self._collection, found)
-            self._supervisor.healthy(self._collection)
+                logger.info("%s: %d were over their time and are deleted", collection, found)
+            self._supervisor.healthy(collection)
             await asyncio.sleep(self._every_seconds)

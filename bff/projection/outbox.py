@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from uuid import uuid4
 
@@ -16,13 +17,14 @@ from bff.errors import BFFError, Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.model.catalog import Catalog
 from bff.model.outbox_entry import OUTBOX, OutboxEntry
 from bff.projection.dirty_keys import Batch, Item
+from bff.projection.expiry import EXPIRES_AT
 from bff.projection.follower import Follower
 from bff.projection.handling import LONGEST_MESSAGE
 from bff.projection.paging import pages
 from bff.projection.status import FAILURES_SHOWN, WorkStatus
 from bff.query import And, Compare, Op, Query
 from bff.supervisor import Backoff
-from bff.types import Timepoint
+from bff.types import Timepoint, Value
 
 __all__ = ["Outbox", "OutboxOptions"]
 
@@ -35,11 +37,13 @@ PENDING = Compare("pending", Op.EQ, True)
 class OutboxOptions:
     """``attempts`` is after how many attempts an entry is set aside; ``retry`` is how long to wait between them.
 
-    ``grace`` is for how many seconds longer than its effect may take an entry stays with the process that sends it.
+    ``grace`` is for how many seconds longer than its effect may take an entry stays with the process that sends it. ``kept`` is
+    for how long it is remembered that something was sent.
     """
 
     attempts: int = 10
     grace: float = 5.0
+    kept: timedelta = timedelta(days=30)
     concurrency: int = 4
     retry: Backoff | None = None
     backoff: Backoff | None = None
@@ -224,7 +228,8 @@ class Outbox:
     async def _note(self, entry: OutboxEntry, failed: str | None) -> None:
         if failed is None:
             expect = [ExpectDocument(entry.path, entry.written)]
-            sent: list[Write] = [Delete(entry.path), Set(entry.sent_path, {"effect": entry.effect})]
+            mark: dict[str, Value] = {"effect": entry.effect, EXPIRES_AT: datetime.now(UTC) + self._options.kept}
+            sent: list[Write] = [Delete(entry.path), Set(entry.sent_path, mark)]
             try:
                 await self._datastore.commit(sent, expect)
             except (DatastoreUnavailable, OutcomeUnknown) as error:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
 import pytest
 
 from bff import App, DomainError, DomainModel, Store, ViewModel, effect, field, mutation, reference
+from bff.datastore.port import Merge
+from bff.model.outbox_entry import SENT as MARKS
 from bff.model.session import NoSession
+from bff.query import Query
+from bff.settings import Settings
 from bff.testing.harness import AppHarness
 
 pytestmark = pytest.mark.anyio
@@ -72,3 +79,19 @@ async def test_a_mutation_sends_what_it_commits(caplog: pytest.LogCaptureFixture
         await running.execute(KNOCK, {"loudly": True})
         await running.handled()
     assert len({key for _, key in SENT}) == len(SENT) == 2
+
+
+async def test_that_it_was_sent_is_kept_for_as_long_as_is_set() -> None:
+    async with AppHarness(app, settings=Settings(datastore_url="sqlite://", sent_days=2)) as running:
+        await Door(id="d").save()
+        await running.execute(KNOCK, {"loudly": True})
+        await running.handled()
+        datastore, expiry, now = running.runtime.datastore, running.runtime.expiry, datetime.now(UTC)
+        assert expiry is not None
+        async with datastore.snapshot() as snapshot:
+            [mark] = await snapshot.query(Query(MARKS))
+        assert mark.data is not None
+        assert timedelta(days=1.9) < cast("datetime", mark.data["expiresAt"]) - now <= timedelta(days=2)
+        assert await expiry.once() == 0
+        await datastore.commit([Merge(mark.path, {"expiresAt": now})])
+        assert await expiry.once() == 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from pydantic import BaseModel
 
-from bff.datastore.port import Datastore
+from bff.datastore.port import Datastore, Merge
 from bff.datastore.session import transaction
 from bff.errors import DatastoreUnavailable, DeclarationError
 from bff.model.catalog import Catalog
@@ -19,6 +21,7 @@ from bff.model.mediator import Mediator, sink, source
 from bff.model.outbox_entry import OUTBOX, SENT
 from bff.model.session import NoSession
 from bff.projection.dead import DeadLetters
+from bff.projection.expiry import Expiry
 from bff.projection.handling import HandlingOptions
 from bff.projection.mediation import Mediation
 from bff.projection.outbox import Outbox, OutboxOptions
@@ -105,6 +108,35 @@ async def test_what_is_committed_is_sent_once_and_leaves_its_key(datastore: Data
     assert text == "hello"
     assert not await everything(datastore, OUTBOX)
     assert list(await everything(datastore, SENT)) == [key]
+
+
+async def test_that_it_was_sent_is_forgotten_when_its_time_is_over(datastore: Datastore) -> None:
+    """Until then a document that is handled again, since its note is lost, sends nothing."""
+
+    async def handled_anew() -> None:
+        for path in await everything(datastore, "_bff_mediators"):
+            await delete(datastore, f"_bff_mediators/{path}")
+        await delete(datastore, "_bff_projectors/mediator:Office")
+        async with Mediation(datastore, CATALOG, HandlingOptions(save_seconds=0.01)) as mediation:
+            await mediation.wait_for(await datastore.ping())
+        await until_sent(datastore)
+
+    expiry = Expiry(datastore, SENT)
+    await write(datastore, Order(id="o1", item="pen"))
+    async with Outbox(datastore, CATALOG, replace(OPTIONS, kept=timedelta(hours=1))):
+        await handled_anew()
+        assert await expiry.once() == 0
+        await handled_anew()
+        assert len(RECEIVED) == 1
+        [key] = await everything(datastore, SENT)
+        await datastore.commit([Merge(f"{SENT}/{key}", {"expiresAt": datetime.now(UTC) - timedelta(seconds=1)})])
+        assert await expiry.once() == 1
+        await handled_anew()
+    first, second = RECEIVED
+    assert first == second == ("one pen", key), "with the key it had"
+    mark = (await everything(datastore, SENT))[key].data
+    assert mark is not None
+    assert timedelta(minutes=59) < cast("datetime", mark["expiresAt"]) - datetime.now(UTC) <= timedelta(hours=1)
 
 
 async def test_what_is_not_committed_is_not_sent(datastore: Datastore, outbox: Outbox) -> None:
