@@ -10,7 +10,7 @@ __all__ = ["UNQUERIED"]
 UNQUERIED: Final[Mapping[str, frozenset[str]]] = {
     "_bff_views": frozenset({"builtAt", "definition", "deleted", "details", "error", "key", "version", "view"}),
     "_bff_unchecked": frozenset({"at", "keys", "view"}),
-    "_bff_mediators": frozenset({"attempts", "data", "error", "failed", "own", "path", "seen", "since", "sources"}),
+    "_bff_mediators": frozenset({"attempts", "begun", "data", "error", "failed", "own", "path", "seen", "since", "sources"}),
     "_bff_outbox": frozenset({"attempts", "claimedBy", "committed", "error", "number", "payload", "since"}),
     "_bff_sent": frozenset({"effect"}),
     "_bff_idempotency": frozenset({"entries", "fingerprint", "response"}),

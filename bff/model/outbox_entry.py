@@ -19,6 +19,9 @@ SENT: Final = "_bff_sent"
 """What was sent: the keys, so that nothing that is handled again sends it again, until they expire."""
 
 
+NO_ANSWER: Final = "the process that called it ended, or did not answer"
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
     """One call of an effect. ``key`` is what the receiver is given to tell a repetition by.
@@ -79,8 +82,15 @@ class OutboxEntry:
             optional |= {"attempts": self.attempts, "error": self.error, "since": self.since}
         return data | {name: value for name, value in optional.items() if value is not None}
 
-    def claimed(self, by: str) -> OutboxEntry:
-        return replace(self, claimed_by=by)
+    def claimed(self, by: str, most: int) -> OutboxEntry:
+        """In the hands of this process. One that takes it from another counts that one's attempt, which had no end.
+
+        As ``failed``, where that was the last of ``most`` attempts: nobody has it then.
+        """
+        if self.claimed_by in {None, by}:
+            return replace(self, claimed_by=by)
+        taken = self.failed(NO_ANSWER, self.written, most)
+        return taken if taken.dead and not self.dead else replace(taken, claimed_by=by)
 
     def failed(self, error: str, now: Timepoint, most: int) -> OutboxEntry:
         """After one more attempt; ``most`` is after how many of them it is set aside."""

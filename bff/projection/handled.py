@@ -27,7 +27,8 @@ class Handled:
 
     ``error`` is what was raised for the version of the time ``failed``, the last of ``attempts`` times, first at ``since``. Where
     ``sources`` are those that the version was a document of, where that depends on what is in it. Where
-    it is ``dead``, it was raised so often that the version is set aside: nobody tries it again by himself.
+    it is ``dead``, it was raised so often that the version is set aside: nobody tries it again by himself. Where it is ``begun``,
+    the last attempt was noted before it was made, and it has not ended, or its process has.
     """
 
     mediator: str
@@ -42,6 +43,7 @@ class Handled:
     since: Timepoint = 0
     dead: bool = False
     sources: tuple[str, ...] | None = None
+    begun: bool = False
 
     @classmethod
     def from_document(cls, document: Document) -> Handled | None:
@@ -62,6 +64,7 @@ class Handled:
             stored.get("since", 0),
             stored.get("dead", False),
             None if (sources := stored.get("sources")) is None else tuple(sources),
+            stored.get("begun", False),
         )
 
     def to_data(self) -> dict[str, Value]:
@@ -75,6 +78,8 @@ class Handled:
         if self.error is not None:
             stored |= {"dead" if self.dead else "failing": True, "error": self.error, "attempts": self.attempts}
             stored |= {"failed": self.failed, "since": self.since}
+        if self.begun:
+            stored["begun"] = True
         return stored
 
     def sets_aside(self, document: Document) -> bool:
@@ -82,25 +87,44 @@ class Handled:
         return self.dead and self._is_failed(document.update_time)
 
     def failed_at(self, version: Timepoint, error: str, now: Timepoint, most: int) -> Handled:
-        """After one more attempt at a version of the document; ``most`` is after how many of them it is set aside."""
+        """After an attempt at a version of the document: one more, unless it was noted when it began.
+
+        ``most`` is after how many of them it is set aside.
+        """
+        counted = self.has_begun(version)
+        after = replace(self, attempts=self.attempts - 1 if counted else self.attempts).begun_at(version, error, now)
+        return replace(after, begun=False, dead=after.dead or after.attempts >= most)
+
+    def begun_at(self, version: Timepoint, error: str, now: Timepoint) -> Handled:
+        """Before one more attempt at a version, which may be the end of this process; ``error`` is what is known then."""
         same = self.error is not None and self._is_failed(version)
-        attempts = self.attempts + 1 if same else 1
         return replace(
             self,
             error=error,
-            attempts=attempts,
+            attempts=self.attempts + 1 if same else 1,
             own=False,
             failed=version,
             since=self.since if same else now,
-            dead=attempts >= most or (same and self.dead),
+            dead=same and self.dead,
+            begun=True,
         )
+
+    def has_begun(self, version: Timepoint) -> bool:
+        """Whether an attempt at this version was noted when it began, and its end was not."""
+        return self.begun and self._is_failed(version)
+
+    def withdrawn(self) -> Handled | None:
+        """Without the attempt that has begun: it was neither made nor cut short by what it does. None where nothing is left."""
+        if self.attempts > 1:
+            return replace(self, attempts=self.attempts - 1, begun=False)
+        return self.settled() if self.seen else None
 
     def _is_failed(self, version: Timepoint) -> bool:
         return version == self.failed or (self.own and version == self.written)
 
     def settled(self) -> Handled:
         """The failure is over."""
-        return replace(self, error=None, attempts=0, failed=0, since=0, dead=False, own=False)
+        return replace(self, error=None, attempts=0, failed=0, since=0, dead=False, own=False, begun=False)
 
 
 def what_happened(document: Document, before: Handled | None) -> What | None:

@@ -203,7 +203,11 @@ class Outbox:
 
     async def _send(self, entry: OutboxEntry) -> str | None:
         """Claim it, call its effect, and note how that went. What was raised. Raises Conflict where somebody else has it."""
-        entry = await self._write(entry, entry.claimed(self._owner))
+        was_dead = entry.dead
+        entry = await self._write(entry, entry.claimed(self._owner, self._options.attempts))
+        if entry.dead and not was_dead:
+            self._set_aside(entry)
+            return entry.error
         failed: str | None = None
         if entry.key not in self._called:
             effect = self._effects[entry.effect]
@@ -239,7 +243,11 @@ class Outbox:
         noted = entry.failed(failed, entry.written, self._options.attempts)
         await self._write(entry, noted)
         if noted.dead and not entry.dead:
-            logger.error("%s: %s is set aside after %d attempts: see bff dead list", entry.effect, entry.key, noted.attempts)
+            self._set_aside(noted)
+
+    @staticmethod
+    def _set_aside(entry: OutboxEntry) -> None:
+        logger.error("%s: %s is set aside after %d attempts: see bff dead list", entry.effect, entry.key, entry.attempts)
 
     async def _write(self, entry: OutboxEntry, changed: OutboxEntry) -> OutboxEntry:
         """Raises Conflict where it is not as it was read."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import pytest
 
 from bff.datastore.port import Datastore
+from bff.model.catalog import Catalog
+from bff.model.mediator import Mediator, source
 from bff.projection.dead import DeadLetter, DeadLetters
 from bff.projection.handling import HandlingOptions
 from bff.projection.mediation import Mediation, handlings
@@ -60,6 +63,37 @@ async def test_it_stays_set_aside_over_a_restart_and_a_lost_checkpoint(datastore
         await restarted.wait_for(await write(datastore, Order(id="next", item="pen")))
     assert await texts(datastore) == ["took 1 pen"]
     assert len(await dead(datastore, 1)) == 1
+
+
+class Sluice(Mediator):
+    """Fails once, and does not end then."""
+
+    orders = source(Order)
+    tried: ClassVar[list[asyncio.Event]] = []
+
+    @orders.on_create
+    async def open(self, order: Order) -> None:
+        second = self.tried.pop()
+        if self.tried:
+            raise RuntimeError("the first time")
+        second.set()
+        await asyncio.Event().wait()
+
+
+async def test_an_attempt_that_is_cut_short_by_the_end_of_its_process_is_none(datastore: Datastore) -> None:
+    second = asyncio.Event()
+    Sluice.tried[:] = [second, second]
+    async with Mediation(datastore, Catalog.of([], [Sluice]), OPTIONS) as running:
+        await running.wait_for(await datastore.ping())
+        await write(datastore, Order(id="one", item="pen"))
+        await asyncio.wait_for(second.wait(), 20)
+        noted = (await everything(datastore, "_bff_mediators"))["Sluice:orders%2Fone"].data
+        assert noted is not None
+        assert (noted["attempts"], noted["begun"]) == (2, True), "noted before it is made"
+    [left] = (await everything(datastore, "_bff_mediators")).values()
+    assert left.data is not None
+    assert (left.data["attempts"], "begun" in left.data) == (1, False)
+    assert set(await everything(datastore, "_bff_projectors")) == {"mediator:Sluice"}, "it has come through its start"
 
 
 async def test_a_retry_that_works_clears_it_and_one_that_does_not_keeps_it(datastore: Datastore, mediation: Mediation) -> None:
