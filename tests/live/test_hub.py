@@ -16,25 +16,11 @@ from bff.errors import BroadcastError, BuildError, DatastoreUnavailable
 from bff.live.announcement import COMPARE, UNKNOWN, Announcement
 from bff.live.hub import Hub
 from bff.projection.stored_view import StoredView
-from bff.supervisor import Backoff, State
+from bff.supervisor import State
+from tests.live.looking import QUICK, idle, live
 from tests.live.support import CHANNELS, Board, Player, Shelf, announce, deadline, turns, version_of
 
 pytestmark = pytest.mark.anyio
-
-QUICK = Backoff(first=0.0001, limit=0.001)
-
-
-@contextlib.asynccontextmanager
-async def live(shelf: Shelf, url: str = "memory://", **options: Any) -> AsyncIterator[tuple[Hub, Broadcast]]:
-    options = {"channels": CHANNELS, "compare_seconds": 3600.0, "linger_seconds": 0.0, "backoff": QUICK, **options}
-    async with deadline(), open_broadcast(url) as broadcast, Hub(broadcast, shelf, **options) as hub:
-        yield hub, broadcast
-
-
-async def idle(hub: Hub) -> None:
-    """Wait until nobody looks any more and every channel is left."""
-    while hub.channels:  # noqa: ASYNC110 - a timer of zero seconds
-        await asyncio.sleep(0)
 
 
 async def test_the_present_state_comes_first_and_then_each_change(broadcast_url: str) -> None:
@@ -389,74 +375,3 @@ async def test_a_channel_that_cannot_be_subscribed_to_is_raised_to_who_wants_it(
                 await hub.subscribe(Board, "b1").__aenter__()
             async with hub.subscribe(Board, "b1") as states:
                 assert await version_of(states) == 0
-
-
-async def test_a_follow_tells_of_each_newer_state_and_awaits_nothing(broadcast_url: str) -> None:
-    shelf = Shelf()
-    shelf.write("b1")
-    async with live(shelf, broadcast_url) as (hub, broadcast):
-        news = asyncio.Event()
-        follow = hub.follow(Board, "b1", news.set)
-        assert follow.state is None, "nobody has read it"
-        assert hub.subscriptions == 1
-        follow.owe()
-        await news.wait()
-        assert follow.state == shelf.state("b1")
-        news.clear()
-        follow.offer(shelf.state("b1"))
-        assert not news.is_set(), "that is not newer"
-        await announce(broadcast, shelf.write("b1"))
-        await news.wait()
-        assert follow.state == shelf.state("b1")
-        # What follows reads for those who subscribe as well, and the other way round.
-        news.clear()
-        shelf.write("b1")
-        async with hub.subscribe(Board, "b1") as states:
-            assert await version_of(states) == 3
-            assert news.is_set()
-            follow.leave()
-            follow.leave()
-            assert hub.subscriptions == 1
-        assert hub.subscriptions == 0
-        await idle(hub)
-
-
-async def test_what_is_followed_before_the_channel_is_open_is_compared_once_it_is() -> None:
-    shelf = Shelf()
-    shelf.write("b1")
-    async with live(shelf) as (hub, _):
-        news = asyncio.Event()
-        follow = hub.follow(Board, "b1", news.set)
-        old = shelf.state("b1")
-        shelf.write("b1")  # announced to nobody
-        follow.offer(old)
-        news.clear()
-        await news.wait()
-        assert follow.state == shelf.state("b1")
-        follow.leave()
-
-
-async def test_a_state_is_delivered_again_when_it_is_asked_for() -> None:
-    shelf = Shelf()
-    shelf.write("b1")
-    async with live(shelf) as (hub, broadcast), hub.subscribe(Board, "b1") as states:
-        assert await version_of(states) == 1
-        states.again()
-        assert await version_of(states) == 1
-        waiting = asyncio.create_task(version_of(states))
-        await turns(3)
-        states.again()
-        states.again()
-        assert await waiting == 1
-        waiting = asyncio.create_task(version_of(states))
-        await announce(broadcast, shelf.write("b1"))
-        assert await waiting == 2, "once was enough"
-
-
-async def test_nothing_is_followed_where_live_updates_are_closed() -> None:
-    async with live(Shelf()) as (hub, _):
-        follow = hub.follow(Board, "b1", lambda: None)
-    with pytest.raises(BroadcastError):
-        hub.follow(Board, "b1", lambda: None)
-    follow.leave()
-    assert hub.subscriptions == 0
