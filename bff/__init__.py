@@ -6,6 +6,7 @@ precomputed, serves it as GraphQL, and pushes each change to whoever is looking 
 
 from bff.app import App
 from bff.auth.firebase import FirebaseAuth
+from bff.auth.identify import identify
 from bff.auth.jwt import JWTAuth
 from bff.auth.port import Credentials
 from bff.connection import connect, transaction
@@ -71,6 +72,7 @@ __all__ = [
     "effect",
     "entry",
     "field",
+    "identify",
     "mutation",
     "reference",
     "signed_in",

@@ -42,10 +42,10 @@ class App:
         app = bff.App(views=[MeetingSession], mediators=[MeetingRoom])      # bff serve meeting_room.app:app
 
     ``type_defs`` and ``bindables`` extend the reflected schema with SDL and resolvers of your own, as in Ariadne; ``routes`` are
-    Starlette's, served beside GraphQL. ``auth`` says who asks (``JWTAuth``, ``FirebaseAuth``, or a function of Credentials);
-    without it everybody is ANONYMOUS. ``models`` names domain models that no view and no mediator leads to; ``effects`` are what
-    is called because of commits. ``settings`` are read from the environment at start-up where none are given, and so are the
-    adapters from their URLs.
+    Starlette's, served beside GraphQL. ``auth`` says who asks (``JWTAuth``, ``FirebaseAuth``, or a function of Credentials),
+    which ``bff.identify`` tells those routes; without it everybody is ANONYMOUS. ``models`` names domain models that no view and
+    no mediator leads to; ``effects`` are what is called because of commits. ``settings`` are read from the environment at
+    start-up where none are given, and so are the adapters from their URLs.
 
     It opens nothing before the ASGI lifespan does. Raises DeclarationError for what is declared wrongly.
     """

@@ -34,6 +34,7 @@ from bff.serving.explorer.explorer import Explorer
 from bff.serving.health import Health
 from bff.serving.manifest import read_manifest
 from bff.serving.operations import Operation
+from bff.serving.own_route import REFUSED, OwnRoute
 from bff.serving.shortcut import Shortcut
 from bff.settings import Settings
 
@@ -78,9 +79,13 @@ async def open_served(
         opened = open_runtime(catalog, settings, datastore, broadcast, authenticates=auth is not None, tracing=tracing)
         runtime = await stack.enter_async_context(opened)
         explorer = Explorer() if settings.serves_explorer() else None
-        graphql = _graphql(schema, catalog, runtime, settings, explorer, auth, tracing)
+        authenticator = None if auth is None else _authenticator(auth, runtime, settings)
+        graphql = _graphql(schema, catalog, runtime, settings, explorer, authenticator, tracing)
+        own = routes
+        if authenticator is not None:
+            own = [OwnRoute(route, authenticator, settings.allowed_origins) for route in routes]
         health = Health(readiness(runtime))
-        endpoints: ASGIApp = _with_session(_routed(graphql, runtime, settings, explorer, health, routes), runtime.datastore)
+        endpoints: ASGIApp = _with_session(_routed(graphql, runtime, settings, explorer, health, own), runtime.datastore)
         if settings.allowed_origins:
             endpoints = _for_other_origins(endpoints, settings.allowed_origins)
         endpoints = with_request_ids(endpoints, tracing)
@@ -90,13 +95,18 @@ async def open_served(
             await graphql.shutdown()
 
 
+def _authenticator(auth: Authenticate, runtime: Runtime, settings: Settings) -> Authenticator:
+    seconds, warn_seconds = settings.limits.authenticate_seconds, settings.limits.expiry_notice_seconds
+    return Authenticator(auth, runtime.revocations, seconds=seconds, warn_seconds=warn_seconds)
+
+
 def _graphql(
     schema: GraphQLSchema,
     catalog: Catalog,
     runtime: Runtime,
     settings: Settings,
     explorer: Explorer | None,
-    auth: Authenticate | None,
+    authenticator: Authenticator | None,
     tracing: Tracing,
 ) -> GraphQLApp:
     limits = settings.limits
@@ -105,11 +115,6 @@ def _graphql(
     if runtime.hub is not None:
         visibility = Visibility(catalog, runtime.views, runtime.hub)
         plans = Plans(schema, catalog, visibility)
-    authenticator = None
-    if auth is not None:
-        authenticator = Authenticator(
-            auth, runtime.revocations, seconds=limits.authenticate_seconds, warn_seconds=limits.expiry_notice_seconds
-        )
 
     def context(request: HTTPConnection, operation: Operation) -> Context:
         assert visibility is not None, "GraphQL is served by the web role, which has a hub"
@@ -168,7 +173,7 @@ def _routed(
         return Starlette(routes=told)
     endpoints = [Route(settings.graphql_path, graphql), WebSocketRoute(settings.graphql_path, graphql)]
     pages = [] if explorer is None else explorer.routes(settings.graphql_path)
-    return Starlette(routes=[*endpoints, *pages, *told, *routes])
+    return Starlette(routes=[*endpoints, *pages, *told, *routes], exception_handlers=REFUSED)
 
 
 def _for_other_origins(app: ASGIApp, allowed: Sequence[str]) -> ASGIApp:
