@@ -11,6 +11,8 @@ __all__ = ["Limits"]
 class Limits:
     """What serving refuses, and when it gives up. Times are in seconds, sizes in bytes unless they say otherwise.
 
+    Each process counts for itself: see "Limits behind several processes" in docs/operations.md.
+
     Raises ValueError where a limit is not a positive number, nor None where that stands for none.
     """
 
@@ -57,15 +59,15 @@ class Limits:
     cached_list_views: int = 5_000
     """How many views these may hold together."""
     sockets: int = 10_000
-    """The most WebSockets at a time; the next is closed with 1013 (try again later)."""
+    """The most WebSockets of a process at a time; the next is closed with 1013 (try again later)."""
     principal_sockets: int = 100
     """The most WebSockets and streams over HTTP of one user at a time, in each process; the next is closed with 1013, or answered
     429."""
     principal_subscriptions: int = 2_000
-    """The most subscriptions of one user on all of them; the next is refused."""
+    """The most subscriptions of one user on all of them, in each process; the next is refused."""
     address_sockets: int | None = None
-    """The most WebSockets and streams over HTTP, from one address, of those who have not signed in. None for as many as there may
-    be, since behind a proxy all may come from its address: set it where addresses are the clients' own."""
+    """The most WebSockets and streams over HTTP, from one address, of those who have not signed in, in each process. None for as
+    many as there may be, since behind a proxy all may come from its address: set it where addresses are the clients' own."""
     messages_per_second: float = 1_000.0
     """How many messages a WebSocket's client may send in the long run; over it, the socket is closed with 1013."""
     messages_burst: int = 5_000
@@ -79,11 +81,11 @@ class Limits:
     outbox_bytes: int = 16 * 1024 * 1024
     """Over so much unsent text on one WebSocket, its operations wait for the peer before they execute anything more."""
     queued_bytes: int = 256 * 1024 * 1024
-    """Over so much unsent text of all connections together, those with the most of it are closed with 1013."""
+    """Over so much unsent text of all connections of a process together, those with the most of it are closed with 1013."""
     outbox_controls: int = 64
     """The most unsent pongs on one WebSocket; then nothing more is read from it until the peer reads."""
     streams: int = 10_000
-    """The most event streams and multipart responses at a time, reserved ones included; the next is answered 503."""
+    """The most event streams and multipart responses of a process at a time, reserved ones included; the next is answered 503."""
     reservation_seconds: float = 30.0
     """How long the reservation of an event stream is kept until the stream is opened."""
     patch_bytes: int = 128 * 1024
