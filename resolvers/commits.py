@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -63,9 +62,6 @@ class Commits:
         """``committedAt`` of the last commit and ``affects`` of all; nothing where nothing was committed."""
         if self._committed_at is None:
             return {}
-        if self._made:
-            # What the answer was made of has been told to those who look at it: they are sent it now, and not after the rest.
-            await asyncio.sleep(0)
         effects, made, self._made = self._effects, self._made, []
         if effects is not None:
             self._found += await together(*(effects.of(changes) for changes in made))

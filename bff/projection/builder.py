@@ -152,7 +152,11 @@ class Builder:
             writing = Writing(self.datastore, self.unchecked, attempt, self.shapes.known, self._stored)
             again = []
             stored: list[Written] = []
-            for build, written in zip(builds, await writing.store(builds), strict=True):
+            outcomes = await writing.store(builds)
+            if self.news.listener is not None:
+                # Who looks at what was stored has been told: they are sent it now, and not after the rest.
+                await asyncio.sleep(0)
+            for build, written in zip(builds, outcomes, strict=True):
                 if written is None:
                     again.append(build.key)
                     self.contended[build.view.__view__.name] += 1
