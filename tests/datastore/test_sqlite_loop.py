@@ -13,6 +13,7 @@ from bff.datastore.port import Delete, Set
 from bff.datastore.sqlite import readers as sqlite_readers
 from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.datastore.sqlite.pace import HERE_DOCUMENTS, MOST_HERE, UNHURRIED, Pace
+from bff.datastore.sqlite.rounds import Rounds
 from bff.errors import DatastoreUnavailable
 from bff.query import Compare, Op, Order, Query
 from bff.testing.datastore_case import PATIENCE, data_of, get
@@ -93,13 +94,13 @@ async def test_some_hundred_documents_are_read_on_the_loop_in_parts_between_whic
         await data_of(datastore, paths[0])
         async with datastore.snapshot() as snapshot:
             parts: list[int] = []
-            spent, readers = snapshot._readers.has_spent, snapshot._readers
 
-            def has_spent(seconds: float) -> None:
-                parts.append(1)
-                spent(seconds + 1.0)  # so that the loop has its turn before the next
+            class Counted(Rounds):
+                def spend(self, seconds: float) -> None:
+                    parts.append(1)
+                    super().spend(seconds + 1.0)  # so that the loop has its turn before the next
 
-            monkeypatch.setattr(readers, "has_spent", has_spent)
+            monkeypatch.setattr(snapshot._readers, "rounds", Counted())
             reading = asyncio.ensure_future(snapshot.get(paths))
             await asyncio.sleep(0)
             assert len(parts) == 1

@@ -1,4 +1,4 @@
-"""Hands commits to the writer's thread, one batch at a time."""
+"""Commits: those that are short are made at once, the others handed to the writer's thread, one batch at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bff.datastore.port import Commit
+from bff.datastore.sqlite.short_commits import ShortCommits
 from bff.datastore.sqlite.workers import Workers
 from bff.datastore.sqlite.writing import CommitRequest, Writer
 from bff.errors import BFFError, DatastoreError, DatastoreUnavailable
@@ -46,12 +47,13 @@ class Commits:
     """Commits that wait for the writer share its next transaction: under load one flush to the disk serves many.
 
     Those that come in one round of the event loop are together from the start. The number that can wait is bounded; further ones
-    wait for a place.
+    wait for a place. A short one that finds the writer idle is made then and there, on the event loop.
     """
 
-    def __init__(self, workers: Workers, writer: Writer, committed: Callable[[], None]) -> None:
+    def __init__(self, workers: Workers, writer: Writer, short: ShortCommits, committed: Callable[[], None]) -> None:
         self._workers = workers
         self._writer = writer
+        self._short = short
         self._committed = committed
         self._waiting: deque[Waiting] = deque()
         self._places = asyncio.Semaphore(MAX_WAITING)
@@ -66,6 +68,12 @@ class Commits:
 
     async def commit(self, request: CommitRequest) -> Commit:
         """Returns, or raises, when the writer has decided; also to a caller that is cancelled in the meantime."""
+        made = self._made_here(request) if self._idle.is_set() and not self._closed else None
+        if made is not None:
+            self._committed()
+            if isinstance(made, BFFError):
+                raise made
+            return made
         async with self._places:
             if self._closed:
                 raise DatastoreUnavailable("sqlite: the datastore was closed before this commit began; nothing was written")
@@ -80,6 +88,14 @@ class Commits:
             except asyncio.CancelledError:
                 await self._withdraw(waiting)
                 raise
+
+    def _made_here(self, request: CommitRequest) -> Commit | BFFError | None:
+        try:
+            return self._short.make(request)
+        except BFFError as error:
+            return error
+        except Exception as error:
+            return _unexpected(error)
 
     async def _withdraw(self, waiting: Waiting) -> None:
         """Take a commit back that has not begun; wait for one that has, so that its caller knows it is over."""
@@ -104,6 +120,7 @@ class Commits:
             return
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
         requests = [waiting.request for waiting in batch]
+        self._short.handed_over()
         self._workers.hand_over(lambda: self._write(requests), lambda outcomes: self._end(batch, outcomes))
 
     def _write(self, requests: Sequence[CommitRequest]) -> Sequence[Commit | BaseException]:
@@ -113,8 +130,8 @@ class Commits:
         except BFFError as error:
             return [type(error)(*error.args) for _ in requests]  # one each: an exception is raised once
         except BaseException as error:
-            log.exception("sqlite: a commit failed unexpectedly")
-            return [DatastoreError(f"sqlite: a commit failed unexpectedly: {error!r}") for _ in requests]
+            unexpected = _unexpected(error)
+            return [DatastoreError(*unexpected.args) for _ in requests]
 
     def _end(self, batch: Sequence[Waiting], outcomes: Sequence[Commit | BaseException]) -> None:
         for waiting, outcome in zip(batch, outcomes, strict=True):
@@ -126,3 +143,9 @@ class Commits:
         """What waits for the writer is written first; what waits for another process's lock gives up."""
         self._closed = True
         await self._idle.wait()
+
+
+def _unexpected(error: BaseException) -> DatastoreError:
+    """What to say of an error that nobody has foreseen, while it is handled."""
+    log.exception("sqlite: a commit failed unexpectedly")
+    return DatastoreError(f"sqlite: a commit failed unexpectedly: {error!r}")

@@ -14,13 +14,27 @@ from typing import TypeVar
 
 from bff.errors import DatastoreError, DatastoreUnavailable
 
-__all__ = ["LOCKED", "LOCK_SECONDS", "begin_writing", "connect", "patiently", "primary_code", "translated", "translation"]
+__all__ = [
+    "CHECKPOINT_PAGES",
+    "LOCKED",
+    "LOCK_SECONDS",
+    "begin_writing",
+    "connect",
+    "patiently",
+    "primary_code",
+    "translated",
+    "translation",
+]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 10.0
 """For how long a write waits for the writers of other processes."""
+
+CHECKPOINT_PAGES = 4000
+"""A commit in so many pages moves the log into the file, not one in SQLite's thousand: each page is moved once for more changes
+of it, and fewer commits wait for that."""
 
 LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 MEANING = {
@@ -54,9 +68,7 @@ def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -8000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        # A commit in four thousand pages moves the log into the file, not one in a thousand: each page is moved once for more
-        # changes of it, and fewer commits wait for that.
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
         raise

@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from bff.datastore.port import Commit, Delete, Expectation, ResumePoint, Set, Target, Write
+from bff.datastore.port import Commit, Delete, Expectation, ResumePoint, Target, Write
 from bff.datastore.sqlite.commits import Commits
 from bff.datastore.sqlite.listening import SQLiteListening
 from bff.datastore.sqlite.names import Names
 from bff.datastore.sqlite.readers import Readers, SQLiteSnapshot
 from bff.datastore.sqlite.schema import open_database
+from bff.datastore.sqlite.short_commits import ShortCommits
 from bff.datastore.sqlite.url import path_of_url
 from bff.datastore.sqlite.wakes import Wakes
 from bff.datastore.sqlite.watch import Watch
@@ -79,7 +80,8 @@ class SQLiteDatastore:
         self._connection = connection
         self._readers = Readers(path, names)
         writer = Writer(connection, path, names, durable=self._file is not None)
-        self._commits = Commits(self._writing, writer, self._wakes.committed)
+        short = ShortCommits(writer, path, self._readers.rounds)
+        self._commits = Commits(self._writing, writer, short, self._wakes.committed)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -163,9 +165,8 @@ class SQLiteDatastore:
 
 
 def text_of(write: Write) -> bytes | None:
-    """What a whole document is stored as. Raises what is wrong with a write by itself."""
+    """The data of a write as it is stored. Raises what is wrong with a write by itself."""
     if isinstance(write, Delete):
         check_path(write.path)
         return None
-    text = checked(write.path, write.data)
-    return text if isinstance(write, Set) else None
+    return checked(write.path, write.data)

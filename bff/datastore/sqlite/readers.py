@@ -18,6 +18,7 @@ from bff.datastore.sqlite.names import Names
 from bff.datastore.sqlite.pace import HERE_DOCUMENTS, HERE_SECONDS, MOST_HERE, STEPS, UNHURRIED, Pace, TooLong
 from bff.datastore.sqlite.querying import count_results, run_query
 from bff.datastore.sqlite.reading import read_clock, read_documents
+from bff.datastore.sqlite.rounds import Rounds
 from bff.datastore.sqlite.workers import Workers
 from bff.document import Document
 from bff.errors import DatastoreUnavailable
@@ -46,8 +47,7 @@ class Readers:
         self._workers = Workers("bff-sqlite-read", THREADS)
         self._idle: list[sqlite3.Connection] = []
         self._places = asyncio.Semaphore(MAX_SNAPSHOTS)
-        self._spent = 0.0
-        self._round = asyncio.Event()
+        self.rounds = Rounds()
         self._closed = False
 
     def snapshot(self) -> SQLiteSnapshot:
@@ -68,22 +68,6 @@ class Readers:
 
     def leave(self) -> None:
         self._places.release()
-
-    def has_spent(self, seconds: float) -> None:
-        """The event loop was held for so long by a read."""
-        if not self._spent:
-            asyncio.get_running_loop().call_soon(self._begin_round)
-        self._spent += seconds
-
-    def _begin_round(self) -> None:
-        self._spent = 0.0
-        self._round.set()
-        self._round.clear()
-
-    async def turn(self) -> None:
-        """Wait while reads have held the loop long enough in this round of it: what else is to be done comes first."""
-        while self._spent >= HERE_SECONDS:
-            await self._round.wait()
 
     async def run(self, work: Callable[[], T], interrupt: Callable[[], None]) -> T:
         try:
@@ -183,8 +167,8 @@ class SQLiteSnapshot:
 
     async def read_here(self, work: Callable[[sqlite3.Connection, Pace], T]) -> T:
         """Run a read that is likely to be short: on the event loop, and once more in a thread where it turns out not to be."""
-        readers = self._readers
-        await readers.turn()
+        rounds = self._readers.rounds
+        await rounds.turn()
         if not self._turn.locked():
             began = perf_counter()
             try:
@@ -192,7 +176,7 @@ class SQLiteSnapshot:
             except TooLong:
                 pass
             finally:
-                readers.has_spent(perf_counter() - began)
+                rounds.spend(perf_counter() - began)
         return await self.read(lambda connection: work(connection, UNHURRIED))
 
     def _read_here(self, work: Callable[[sqlite3.Connection, Pace], T], pace: Pace) -> T:

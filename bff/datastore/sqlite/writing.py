@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bff.datastore.port import Commit, Expectation, ExpectDocument, Merge, Precondition, Write
-from bff.datastore.sqlite.connection import begin_writing, translated
+from bff.datastore.sqlite.connection import CHECKPOINT_PAGES, begin_writing, translated
 from bff.datastore.sqlite.index import Difference, Indexed, difference, update_entries
 from bff.datastore.sqlite.names import Names
+from bff.datastore.sqlite.pace import HERE_BYTES, STEPS, UNHURRIED, Pace, TooLong
 from bff.datastore.sqlite.querying import run_query
 from bff.datastore.sqlite.reading import read_clock, read_rows, read_update_times
 from bff.datastore.sqlite.schema import TOMBSTONES, now
 from bff.document import collection_of
-from bff.errors import BFFError, Conflict, OutcomeUnknown
+from bff.errors import BFFError, Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.order_key import path_key
 from bff.storable import checked
 from bff.types import Timepoint, Value
@@ -28,7 +29,7 @@ PRUNE_EVERY = 1024
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """What one call of ``commit`` asks for. ``texts``: what each ``Set`` stores, None for the other writes.
+    """What one call of ``commit`` asks for. ``texts``: the data of each write as it is stored, None for a ``Delete``.
 
     ``derived``: all that is written can be made again, so that it need not wait for the disk.
     """
@@ -74,6 +75,7 @@ class Writer:
         self._path = path
         self._names = names
         self._flushes = self._durable = durable
+        self._checkpoints = True
         self._deletions = 0
 
     def apply(self, requests: Sequence[CommitRequest], wanted: Callable[[], bool]) -> list[Commit | BFFError]:
@@ -81,21 +83,46 @@ class Writer:
 
         Raises DatastoreUnavailable where nothing was written, OutcomeUnknown where the disk failed in the flush itself.
         """
+        return self._apply(requests, wanted, UNHURRIED)
+
+    def apply_here(self, request: CommitRequest, pace: Pace) -> Commit | BFFError:
+        """What one request came to, on the event loop: no lock is waited for, and the log is not moved into the file.
+
+        Raises TooLong where it is to be made in a thread, and OutcomeUnknown.
+        """
+        self._connection.set_progress_handler(pace.is_over, STEPS)
+        try:
+            [outcome] = self._apply([request], lambda: False, pace)
+        except DatastoreUnavailable:
+            # Locked, interrupted, or whatever else is wrong: nothing was written, and the thread waits for it, or says it.
+            raise TooLong from None
+        finally:
+            self._connection.set_progress_handler(None, 0)
+        return outcome
+
+    def flushes(self, request: CommitRequest) -> bool:
+        """Whether a commit of it alone waits for the disk."""
+        return self._durable and not request.derived
+
+    def _apply(self, requests: Sequence[CommitRequest], wanted: Callable[[], bool], pace: Pace) -> list[Commit | BFFError]:
         connection = self._connection
         try:
             with translated(self._path, "writing to"):
-                self._flush(not all(request.derived for request in requests))
+                self._set(flushes=not all(request.derived for request in requests), checkpoints=pace is UNHURRIED)
                 begin_writing(connection, wanted)
                 before = last = read_clock(connection)
                 outcomes: list[Commit | BFFError] = []
                 for request in requests:
-                    outcome = self._attempt(request, last)
+                    outcome = self._attempt(request, last, pace)
                     outcomes.append(outcome)
                     if isinstance(outcome, Commit):
                         last = outcome.timepoint
                 if last != before:
                     connection.execute("UPDATE clock SET last = ?", (last,))
+                pace.tick()
             with translated(self._path, "committing to", on_disk_error=OutcomeUnknown):
+                if pace is not UNHURRIED:
+                    connection.set_progress_handler(None, 0)  # it is too late now
                 connection.execute("COMMIT")
         except BaseException:
             self._names.forget()
@@ -105,30 +132,38 @@ class Writer:
                 connection.execute("ROLLBACK")
         return outcomes
 
-    def _flush(self, wanted: bool) -> None:
-        """Whether the next transaction is to be flushed."""
-        if self._durable and self._flushes is not wanted:
+    def _set(self, *, flushes: bool, checkpoints: bool) -> None:
+        """Whether the next transaction is to be flushed, and to move the log into the file if that is long enough."""
+        wanted = []
+        if self._durable and self._flushes is not flushes:
+            wanted.append(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
+            self._flushes = flushes
+        if self._checkpoints is not checkpoints:
+            wanted.append(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
+            self._checkpoints = checkpoints
+        if wanted:
             # Not ``execute``: this takes effect when it is prepared, and prepared statements are kept.
-            self._connection.executescript(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
-            self._flushes = wanted
+            self._connection.executescript(";".join(wanted))
 
-    def _attempt(self, request: CommitRequest, last: Timepoint) -> Commit | BFFError:
+    def _attempt(self, request: CommitRequest, last: Timepoint, pace: Pace) -> Commit | BFFError:
         """One request. What is refused is refused before it writes, so that there is nothing to undo."""
         try:
-            storing = self._prepare(request)
+            storing = self._prepare(request, pace)
         except BFFError as refused:
             return refused
         if not storing:
             return Commit(last)
         # The hybrid clock: the machine's time, but later than every commit before, whatever the machine's clock does.
         timepoint = max(now(), last + 1)
+        if self._deletions % PRUNE_EVERY + len(storing) >= PRUNE_EVERY:
+            pace.long()  # it may be time to prune
         update_entries(self._connection, self._names, [self._store(one, timepoint) for one in storing])
         return Commit(timepoint)
 
-    def _prepare(self, request: CommitRequest) -> list[Storing]:
+    def _prepare(self, request: CommitRequest, pace: Pace) -> list[Storing]:
         """What changes, and how. Raises what a commit is refused with."""
         documents = self._load(dict.fromkeys(write.path for write in request.writes))
-        self._check_expectations(request.expect, documents)
+        self._check_expectations(request.expect, documents, pace)
         for write, text in zip(request.writes, request.texts, strict=True):
             document = documents[write.path]
             if write.precondition is not None:
@@ -138,6 +173,9 @@ class Writer:
         for path, document in documents.items():
             if document.old == document.new:
                 continue
+            pace.tick()
+            if len(document.old or b"") > HERE_BYTES:
+                pace.long()
             old, new = _data(document.old), _data(document.new)
             changed = changed_fields(old or {}, new or {})
             if changed or old is None or new is None:
@@ -145,7 +183,7 @@ class Writer:
                 storing.append(Storing(path, document, difference(path, old, new, changed, size)))
         return storing
 
-    def _check_expectations(self, expectations: Sequence[Expectation], loaded: Mapping[str, Pending]) -> None:
+    def _check_expectations(self, expectations: Sequence[Expectation], loaded: Mapping[str, Pending], pace: Pace) -> None:
         expected = [(one.path, one.update_time) for one in expectations if isinstance(one, ExpectDocument)]
         others = [path for path, _ in expected if path not in loaded]
         found = read_update_times(self._connection, others)
@@ -155,7 +193,7 @@ class Writer:
         for one in expectations:
             if isinstance(one, ExpectDocument):
                 continue
-            results = run_query(self._connection, self._names, one.query, ())
+            results = run_query(self._connection, self._names, one.query, (), pace)
             if tuple((document.path, document.update_time) for document in results) != one.results:
                 raise Conflict(f"the results of a query on {one.query.collection} were changed by somebody else")
 
@@ -216,7 +254,7 @@ def check_precondition(path: str, precondition: Precondition, document: Pending)
 
 
 def written(document: Pending, write: Write, text: bytes | None) -> bytes | None:
-    """What the document is stored as after a write; ``text`` is that of a whole one."""
+    """What the document is stored as after a write; ``text`` is that of its data."""
     if not isinstance(write, Merge):
         return text
     merged = {name: value for name, value in (_data(document.new) or {}).items() if name not in write.remove}
