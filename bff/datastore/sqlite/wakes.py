@@ -27,11 +27,11 @@ class Wakes:
         self._due: asyncio.TimerHandle | None = None
 
     def committed(self) -> None:
-        """There are commits. Called from the event loop, after those who await them were told."""
+        """There are commits. Called from the event loop; those who await them were told, or go on when this returns."""
         loop = asyncio.get_running_loop()
         if self._due is None:
             self._due = loop.call_later(LONGEST_SECONDS, self._call)
-        # Those who await them run in the next round: in the one after that it is known whether they commit again.
+        # Those who await them run in the next round at the latest: in the one after that it is known whether they commit again.
         loop.call_soon(loop.call_soon, self._look)
 
     def close(self) -> None:

@@ -134,16 +134,15 @@ class Writer:
 
     def _set(self, *, flushes: bool, checkpoints: bool) -> None:
         """Whether the next transaction is to be flushed, and to move the log into the file if that is long enough."""
-        wanted = []
+        pragmas = []
         if self._durable and self._flushes is not flushes:
-            wanted.append(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
-            self._flushes = flushes
+            pragmas.append(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
         if self._checkpoints is not checkpoints:
-            wanted.append(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
-            self._checkpoints = checkpoints
-        if wanted:
-            # Not ``execute``: this takes effect when it is prepared, and prepared statements are kept.
-            self._connection.executescript(";".join(wanted))
+            pragmas.append(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
+        if pragmas:
+            # Not ``execute``: they take effect when they are prepared, and prepared statements are kept.
+            self._connection.executescript(";".join(pragmas))
+            self._flushes, self._checkpoints = flushes, checkpoints
 
     def _attempt(self, request: CommitRequest, last: Timepoint, pace: Pace) -> Commit | BFFError:
         """One request. What is refused is refused before it writes, so that there is nothing to undo."""
