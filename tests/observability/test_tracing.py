@@ -176,7 +176,7 @@ async def test_news_carry_what_made_them_and_nothing_where_nobody_traces() -> No
     for nonsense in ("", "00-nonsense", f"00-{0:032x}-{1:016x}-01", f"00-{1:032x}-{0:016x}-01"):
         elsewhere.arrived(7, nonsense)
         assert elsewhere.carried_by(7) is None
-    elsewhere.arrived(7, carried)
+    elsewhere.arrived(7, carried or "")
     assert elsewhere.carried_by(7) == carried
 
 
