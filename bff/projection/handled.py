@@ -93,14 +93,17 @@ class Handled:
         """
         counted = self.has_begun(version)
         after = replace(self, attempts=self.attempts - 1 if counted else self.attempts).begun_at(version, error, now)
-        return replace(after, begun=False, dead=after.dead or after.attempts >= most)
+        return replace(after, error=error, begun=False, dead=after.dead or after.attempts >= most)
 
     def begun_at(self, version: Timepoint, error: str, now: Timepoint) -> Handled:
-        """Before one more attempt at a version, which may be the end of this process; ``error`` is what is known then."""
+        """Before one more attempt at a version, which may be the end of this process.
+
+        ``error`` is what is known then, unless it is known what the attempt before it has raised.
+        """
         same = self.error is not None and self._is_failed(version)
         return replace(
             self,
-            error=error,
+            error=self.error if same else error,
             attempts=self.attempts + 1 if same else 1,
             own=False,
             failed=version,

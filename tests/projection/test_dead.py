@@ -93,6 +93,7 @@ async def test_an_attempt_that_is_cut_short_by_the_end_of_its_process_is_none(da
     [left] = (await everything(datastore, "_bff_mediators")).values()
     assert left.data is not None
     assert (left.data["attempts"], "begun" in left.data) == (1, False)
+    assert left.data["error"] == "RuntimeError: the first time"
     assert set(await everything(datastore, "_bff_projectors")) == {"mediator:Sluice"}, "it has come through its start"
 
 
