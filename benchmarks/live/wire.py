@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-__all__ = ["HTTPConnection", "WebSocket"]
+__all__ = ["HTTPConnection", "WebSocket", "request"]
 
 LIMIT = 4 * 1024 * 1024
 HANDSHAKE = (
@@ -16,22 +17,58 @@ HANDSHAKE = (
 )
 
 
+def request(body: Mapping[str, Any], path: str = "/graphql") -> bytes:
+    """A POST of GraphQL, as it goes over the wire."""
+    text = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
+    return head.encode() + text
+
+
+class _TimedReader(asyncio.StreamReader):
+    """Knows when it was last fed: whoever awaits it goes on later, when others that wait had their turn."""
+
+    fed_at = 0.0
+
+    def feed_data(self, data: bytes) -> None:
+        self.fed_at = time.monotonic()
+        super().feed_data(data)
+
+
+async def _connect(port: int) -> tuple[_TimedReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = _TimedReader(LIMIT, loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, "127.0.0.1", port)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
 class HTTPConnection:
     """One connection that is kept open; one request at a time."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: _TimedReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     @classmethod
     async def open(cls, port: int) -> Self:
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=LIMIT))
+        return cls(*await _connect(port))
+
+    @property
+    def received_at(self) -> float:
+        """When the last bytes came, by the monotonic clock."""
+        return self._reader.fed_at
 
     async def post(self, body: Mapping[str, Any], path: str = "/graphql") -> dict[str, Any]:
         """What GraphQL answers. Raises ValueError where that is no 200 with a JSON object without errors."""
-        text = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
-        self._writer.write(head.encode() + text)
+        self.send(request(body, path))
+        return await self.answer()
+
+    def send(self, request: bytes) -> None:
+        """Send a request at once; ``answer`` is its answer."""
+        self._writer.write(request)
+
+    async def answer(self) -> dict[str, Any]:
+        """As ``post``."""
         headers = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(headers.partition(b"content-length:")[2].partition(b"\r\n")[0])
         answer = json.loads(await self._reader.readexactly(length))
@@ -43,15 +80,20 @@ class HTTPConnection:
 class WebSocket:
     """One graphql-transport-ws connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: _TimedReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._operations = 0
 
+    @property
+    def received_at(self) -> float:
+        """When the last bytes came, by the monotonic clock."""
+        return self._reader.fed_at
+
     @classmethod
     async def open(cls, port: int, path: str = "/graphql") -> Self:
         """Connected and acknowledged. Raises ValueError."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=LIMIT)
+        reader, writer = await _connect(port)
         writer.write(HANDSHAKE.format(path=path).encode())
         headers = await reader.readuntil(b"\r\n\r\n")
         if not headers.startswith(b"HTTP/1.1 101"):
