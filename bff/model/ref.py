@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
 
 from pydantic import GetCoreSchemaHandler, PydanticSchemaGenerationError
@@ -140,6 +141,20 @@ class RefShape(Shape):
         if not isinstance(stored, str) or not stored.startswith(before) or "/" in stored[len(before) :]:
             raise expected(f"the path of a {self.model.__name__}", stored)
         return Ref._known(self.model, stored)
+
+    @property
+    def decoder(self) -> Callable[[Any], Ref[Any]]:
+        model, before, start, new = self.model, self._before, len(self._before), object.__new__
+
+        def decode(stored: Any) -> Ref[Any]:
+            if type(stored) is not str or not stored.startswith(before) or stored.find("/", start) >= 0:
+                return self.decode(stored)  # which says what is wrong with it
+            made: Ref[Any] = new(Ref)
+            made.model = model
+            made.path = stored
+            return made
+
+        return decode
 
     def _ref(self, value: object) -> Ref[Any]:
         try:
