@@ -88,7 +88,8 @@ async def open_runtime(
                 outbox = await stack.enter_async_context(Outbox(datastore, catalog, sending))
         else:
             as_of = await stack.enter_async_context(RemoteAsOf(datastore))
-        channels = Channels(settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}")
+        namespace = settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}"
+        channels = Channels(namespace, code=catalog.beside_code)
         views = ViewReader(datastore, catalog) if projector is None else projector.views
         views.builder.tracing = tracing
         # What is published in memory stays in this process: it needs a relay of its own.

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from bff.document import join_path
 from bff.errors import BadUserInput
+from bff.model.view_definition import BESIDE
 from bff.query import PATH, Cursor, Order
 from bff.types import Value
 from bff.values import dump_document, load_document
@@ -50,5 +51,6 @@ PLAIN = (bool, int, float, str, bytes, datetime, type(None))
 
 def _signature(collection: str, orders: Sequence[Order]) -> str:
     """What makes a cursor this list's and this order's."""
-    text = "\n".join([collection, *(f"{order.field} {order.direction.value}" for order in orders)])
+    # The same list, whichever definition it is stored by.
+    text = "\n".join([collection.partition(BESIDE)[0], *(f"{order.field} {order.direction.value}" for order in orders)])
     return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()

@@ -78,7 +78,7 @@ async def _begin(datastore: Datastore, views: list[type[ViewModel]], *, restart:
         if restart:
             await RebuildPlace.clear(datastore, view)
         elif not as_json and (place := await RebuildPlace.load(datastore, view)) is not None:
-            typer.echo(f"{place.view}: goes on after {place.built} that were built before it was interrupted")
+            typer.echo(f"{view.__view__.name}: goes on after {place.built} that were built before it was interrupted")
 
 
 def _tell_done(done: list[RebuildProgress], *, as_json: bool) -> int:

@@ -72,9 +72,9 @@ class Feeds:
         if self._supervisor is None:
             raise BroadcastError("live updates are closed: the server is not started yet, or shutting down")
 
-    def get(self, view: str, key: str) -> Feed | None:
+    def get(self, storage: str, key: str) -> Feed | None:
         """What listens for a view, where anything does."""
-        return self._feeds.get(self.channels.of(view, key))
+        return self._feeds.get(self.channels.of(storage, key))
 
     def compare(self) -> None:
         """Something may have been missed on any channel."""
@@ -121,11 +121,11 @@ class Feeds:
 
     def use_for(self, view: type[ViewModel], key: str) -> Feed:
         """Listen for this view, until it is left. Raises BroadcastError."""
-        return self._use(view, self.channels.of(view.__view__.name, key))
+        return self._use(view, self.channels.of(view.__view__.storage, key))
 
     def use_all(self, view: type[ViewModel]) -> Sequence[Feed]:
         """Listen for every view of a type, until they are left. Raises BroadcastError."""
-        return [self._use(view, channel) for channel in self.channels.all(view.__view__.name)]
+        return [self._use(view, channel) for channel in self.channels.all(view.__view__.storage)]
 
     def leave_all(self, feeds: Sequence[Feed]) -> None:
         for feed in feeds:

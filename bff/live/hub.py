@@ -193,8 +193,7 @@ class Hub:
 
     def written(self, view: type[ViewModel], state: StoredView, committed: Timepoint) -> None:
         """As ``announced`` (``bff.projection.news.Listener``)."""
-        name = view.__view__.name
-        self.announced(name, Announcement(state.key, state.version, state.document, committed=committed))
+        self.announced(view.__view__.storage, Announcement(state.key, state.version, state.document, committed=committed))
 
     def seen(self, view: type[ViewModel], state: StoredView) -> None:
         """This process has just read this: what it answers from now on is no older."""
@@ -203,9 +202,9 @@ class Hub:
             entry.offer(state)
         self._windows.seen(view, state)
 
-    def announced(self, view: str, announced: Announcement) -> None:
+    def announced(self, storage: str, announced: Announcement) -> None:
         """This process has just committed this: told here, before the relay tells it."""
-        feed = self._feeds.get(view, announced.key)
+        feed = self._feeds.get(storage, announced.key)
         if feed is not None:
             feed.announced(announced)
 

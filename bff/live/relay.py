@@ -71,8 +71,8 @@ class Relay:
         self._broadcast = broadcast
         self._channels = channels or Channels()
         self._news = news
-        self._views = {view.__view__.collection: view.__view__.name for view in catalog.views.values()}
-        self._all_channels = frozenset(channel for name in self._views.values() for channel in self._channels.all(name))
+        self._views = {view.__view__.collection: view.__view__ for view in catalog.views.values()}
+        self._all_channels = frozenset(channel for view in self._views.values() for channel in self._channels.all(view.storage))
         self._max_message_bytes = max_message_bytes
         self._publishing_at_once = publishing_at_once
         self._timeout = timeout
@@ -157,11 +157,11 @@ class Relay:
 
     async def _announce(self, changes: Changes) -> None:
         announcements = [
-            (name, announcement)
+            (view.storage, announcement)
             for document in changes.documents
-            if document.data is not None and (name := self._views.get(document.collection)) is not None
-            for announcement in (_of_document(name, document),)
-            if self._news is None or not self._news.was_told(name, announcement.key, announcement.version)
+            if document.data is not None and (view := self._views.get(document.collection)) is not None
+            for announcement in (_of_document(view.name, document),)
+            if self._news is None or not self._news.was_told(view.name, announcement.key, announcement.version)
         ]
         announcements += await self._of_deletions([document for document in changes.documents if document.data is None])
         if not announcements:
@@ -169,8 +169,8 @@ class Relay:
         pending = iter(announcements)
 
         async def publish_pending() -> None:
-            for name, announcement in pending:
-                channel = self._channels.of(name, announcement.key)
+            for storage, announcement in pending:
+                channel = self._channels.of(storage, announcement.key)
                 if self._tracing.enabled:
                     announcement = replace(announcement, trace=self._tracing.carried_by(announcement.committed))
                 await self._publish(channel, announcement.to_message(self._max_message_bytes))
@@ -184,23 +184,23 @@ class Relay:
     async def _of_deletions(self, deleted: Iterable[Document]) -> list[tuple[str, Announcement]]:
         """A deletion's version is in the view's metadata; the listener's time is the listener's."""
         keys = [
-            (name, document.id, document.update_time)
+            (view.storage, document.id, document.update_time)
             for document in deleted
-            if (name := self._views.get(document.collection)) is not None
+            if (view := self._views.get(document.collection)) is not None
         ]
         if not keys:
             return []
         async with self._datastore.snapshot() as snapshot:
-            tombstones = await snapshot.get([metadata_path(name, key) for name, key, _ in keys])
+            tombstones = await snapshot.get([metadata_path(storage, key) for storage, key, _ in keys])
         announcements: list[tuple[str, Announcement]] = []
-        for (name, key, seen), tombstone in zip(keys, tombstones, strict=True):
+        for (storage, key, seen), tombstone in zip(keys, tombstones, strict=True):
             data = tombstone.data or {}
             version = data.get("version")
             if not isinstance(version, int):
                 # Removed by hand, with or without its metadata: who looks at it must read.
-                announcements.append((name, Announcement(key, UNKNOWN, hint=True)))
+                announcements.append((storage, Announcement(key, UNKNOWN, hint=True)))
             elif data.get("deleted"):
-                announcements.append((name, Announcement(key, version, committed=seen)))
+                announcements.append((storage, Announcement(key, version, committed=seen)))
             # Otherwise it is there again: that change is on its way, and announces itself.
         return announcements
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from bff.errors import DeclarationError
@@ -31,6 +33,16 @@ class Catalog:
     mutations: Mapping[str, MutationDefinition]
     effects: tuple[Effect[Any], ...] = ()
     forms: tuple[type[Form], ...] = ()
+
+    @cached_property
+    def beside(self) -> Mapping[str, type[ViewModel]]:
+        """The views that are stored beside those of other definitions, by their storage."""
+        return {view.__view__.storage: view for view in self.views.values() if view.__view__.beside}
+
+    @cached_property
+    def beside_code(self) -> str:
+        """Another one where one of these definitions is another; empty where there are none."""
+        return sha256("\n".join(sorted(self.beside)).encode()).hexdigest()[:12] if self.beside else ""
 
     @staticmethod
     def of(
@@ -217,7 +229,7 @@ def _check_collections(views: Iterable[type[ViewModel]], models: Iterable[type[D
             )
     taken: dict[str, type] = dict(roots)
     for view in views:
-        collection = view.__view__.collection
+        collection = view.__view__.declared_collection
         if collection in taken:
             raise DeclarationError(
                 view.__name__,

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from bff.model.store import Store
     from bff.model.view_model import ViewModel
 
-__all__ = ["ViewDefinition", "check_max_age", "check_view"]
+__all__ = ["BESIDE", "ViewDefinition", "check_max_age", "check_view"]
 
 DEFAULT_DEPTH = 4
+BESIDE = "@"
+"""Stands between a name and the definition that a storage is of: no name in GraphQL has it."""
+
+HASH_DIGITS = 12
 RESERVED = frozenset({"id", "version", "store", "obj_type", "of", "split_key", VIEW_READERS})
 RESERVED_DOCUMENT_NAMES = frozenset({"id", "version", OBJ_TYPE})
 
@@ -43,11 +47,25 @@ class ViewDefinition:
 
     name: str
     view: type[ViewModel]
-    collection: str
+    declared_collection: str
     description: str | None
     max_documents: int
     depth_limit: int | None
     max_age: int | None = None
+    beside: bool = False
+
+    @cached_property
+    def collection(self) -> str:
+        """Where its documents are stored: of a view that is built ``beside``, a place of this very definition's."""
+        return self._of_own(self.declared_collection)
+
+    @cached_property
+    def storage(self) -> str:
+        """What is stored of it is known by this: in ``_bff_views``, in channels, in notes of what is to be done."""
+        return self._of_own(self.name)
+
+    def _of_own(self, name: str) -> str:
+        return f"{name}{BESIDE}{self.definition_hash[:HASH_DIGITS]}" if self.beside else name
 
     @cached_property
     def store(self) -> type[Store]:

@@ -41,7 +41,8 @@ class ViewModel(Declared):
     Class keywords: ``collection`` is where its documents are stored (the class name by default), ``name`` its GraphQL name,
     ``max_depth`` how many levels its store may have (4), ``max_documents`` how many documents a build may read before it warns
     (100), ``max_age`` for how many seconds clients may show it again without asking whether it has changed (by default they ask
-    each time). Its key is the id of the store's root document; the ids of several roots are joined with ``:``.
+    each time), ``beside`` that each definition of it has a storage of its own (`docs/rebuilding.md`). Its key is the id of the
+    store's root document; the ids of several roots are joined with ``:``.
 
     Raises DeclarationError where the class is declared wrongly.
     """
@@ -64,6 +65,7 @@ class ViewModel(Declared):
         max_depth: int | None = None,
         max_documents: int = 100,
         max_age: int | None = None,
+        beside: bool = False,
         **unknown_keywords: Any,
     ) -> None:
         super().__init_subclass__()
@@ -71,7 +73,7 @@ class ViewModel(Declared):
             raise DeclarationError(
                 cls.__name__,
                 f"a ViewModel knows no {next(iter(unknown_keywords))}=; it knows collection=, name=, max_depth=, "
-                "max_documents=, max_age=",
+                "max_documents=, max_age=, beside=",
             )
         for keyword, number in (("max_depth", max_depth), ("max_documents", max_documents)):
             if number is not None and number < 1:
@@ -81,11 +83,12 @@ class ViewModel(Declared):
         cls.__view__ = ViewDefinition(
             name=name or cls.__name__,
             view=cls,
-            collection=_checked_collection(cls.__name__, collection or cls.__name__),
+            declared_collection=_checked_collection(cls.__name__, collection or cls.__name__),
             description=inspect.cleandoc(cls.__doc__) if cls.__doc__ else None,
             max_documents=max_documents,
             depth_limit=max_depth,
             max_age=max_age,
+            beside=beside,
         )
         check_view(cls)
         # An annotation may name a class that is declared further down: resolved on first use, by the Catalog at the latest.

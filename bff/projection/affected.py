@@ -36,7 +36,7 @@ class Affected:
 
     def __init__(self, datastore: Datastore, catalog: Catalog, shapes: Shapes) -> None:
         self._datastore = datastore
-        self._views = catalog.views
+        self._names = {view.__view__.storage: name for name, view in catalog.views.items()}
         self._shapes = shapes
         self._roots: dict[str, list[tuple[str, type[DomainModel]]]] = {}
         for view in catalog.views.values():
@@ -105,9 +105,12 @@ class Affected:
         new: dict[tuple[str, str], None],
     ) -> Iterator[tuple[str, str]]:
         for metadata in page:
-            item = (metadata.view, metadata.key)
+            name = self._names.get(metadata.view)
+            if name is None:
+                continue  # of a definition that this code does not know
+            item = (name, metadata.key)
             new.pop(item, None)
-            if metadata.view in self._views and _concerns(metadata, by_dependency, is_news):
+            if _concerns(metadata, by_dependency, is_news):
                 yield item
 
     def _roots_at(self, document: Document) -> Iterable[tuple[str, str]]:

@@ -154,7 +154,7 @@ class Audit:
         async for documents in pages(self._datastore, Query(UNCHECKED)):
             for document in documents:
                 data = cast("Mapping[str, Any]", document.data)
-                if data["view"] == self._view.__view__.name:
+                if data["view"] == self._view.__view__.storage:
                     keys.update(cast("list[str]", load_document(data["keys"].encode())["keys"]))
         return keys
 

@@ -102,7 +102,7 @@ async def prepare(
 def first_read(view: type[ViewModel], key: str) -> tuple[str, ...]:
     """The documents that every build of a view begins with: of one that is not there, all that is read."""
     definition = view.__view__
-    return view_path(definition.collection, key), metadata_path(definition.name, key), *definition.root_paths(key)
+    return view_path(definition.collection, key), metadata_path(definition.storage, key), *definition.root_paths(key)
 
 
 def memory_key(metadata: Metadata) -> str:
@@ -113,7 +113,7 @@ def _build(
     loading: Loading, timepoint: Timepoint, known: Mapping[str, Document], memory: Mapping[str, Evaluated], *, anew: bool
 ) -> Build:
     definition = loading.view.__view__
-    metadata = Metadata.from_document(known[metadata_path(definition.name, loading.key)])
+    metadata = Metadata.from_document(known[metadata_path(definition.storage, loading.key)])
     stored = known[view_path(definition.collection, loading.key)].data
     before = _evaluated_before(metadata, memory)
     build = Build(

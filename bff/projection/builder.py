@@ -174,7 +174,7 @@ class Builder:
             self._recent.end(mark)
         if last:
             for key in again:
-                self.unchecked.leave((view.__view__.name, key))
+                self.unchecked.leave((view.__view__.storage, key))
         if not self._recent.following or self.unchecked.done >= FLUSH_AT:
             await self.flush()
         return [] if last else again
@@ -224,7 +224,7 @@ class Builder:
         return []
 
     def _passed(self, written: Written, attempt: int) -> None:
-        self.unchecked.passed((written.view.view, written.view.key), attempt)
+        self.unchecked.passed((written.build.view.__view__.storage, written.view.key), attempt)
 
     async def _changed(self, results: Sequence[Written]) -> list[bool]:
         """Whether what these builds read is still as they read it: read again, from a snapshot newer than their registration."""

@@ -26,7 +26,7 @@ async def every_key(datastore: Datastore, view: type[ViewModel]) -> AsyncGenerat
     their fields: one read a key, and some more for each that is not stored. Raises DatastoreUnavailable.
     """
     definition = view.__view__
-    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, definition.name)), PAGE, ("key",)):
+    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, definition.storage)), PAGE, ("key",)):
         yield [cast("str", (document.data or {})["key"]) for document in documents]
     async for documents in pages(datastore, Query(definition.collection), PAGE, ()):
         if keys := await _not_yet(datastore, view, [document.id for document in documents], stored=False):
@@ -63,7 +63,7 @@ async def sample(keys: AsyncIterable[list[str]], size: int) -> list[str]:
 async def _not_yet(datastore: Datastore, view: type[ViewModel], keys: Sequence[str], *, stored: bool) -> list[str]:
     """Those of which there is no metadata and, of ``stored`` ones, no document."""
     definition = view.__view__
-    kinds = [[metadata_path(definition.name, key) for key in keys]]
+    kinds = [[metadata_path(definition.storage, key) for key in keys]]
     if stored:
         kinds.append([view_path(definition.collection, key) for key in keys])
     async with datastore.snapshot() as snapshot:

@@ -95,7 +95,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metadata:
-    """One document of ``_bff_views``.
+    """One document of ``_bff_views``; ``view`` is the storage of its definition.
 
     ``dependencies``, and of the details ``absent`` and ``queries``, are of the newest build that was stored; ``version``, and of
     the details ``reads`` and ``inputs``, are of the content that is stored, which is an older build's where the newest failed.

@@ -71,7 +71,7 @@ async def rebuild(
         place = await RebuildPlace.load(datastore, view) if resume else None
         await Definitions(datastore).want(view, throughout=place is None)
         if place is None:
-            place = RebuildPlace(view.__view__.name, view.__view__.definition_hash, await datastore.ping())
+            place = RebuildPlace(view.__view__.storage, view.__view__.definition_hash, await datastore.ping())
         work = _Work(builder, view, on_progress, concurrency, place, noting=resume)
         if not place.rest:
             await work.through(_roots(datastore, view, place.after, page, force=force))
@@ -191,7 +191,7 @@ async def _roots(
         keys = [document.id for document in documents]
         if not force:
             async with datastore.snapshot() as snapshot:
-                known = await snapshot.get([metadata_path(view.__view__.name, key) for key in keys], BUILT)
+                known = await snapshot.get([metadata_path(view.__view__.storage, key) for key in keys], BUILT)
             keys = [key for key, metadata in zip(keys, known, strict=True) if not _is_current(view, metadata)]
         if keys:
             yield _Page(keys, documents[-1].path, len(keys))
@@ -204,7 +204,7 @@ async def _stored(
 
     What was built since the rebuild began, by whomever, is as good as built by it.
     """
-    query = Query(METADATA, with_prefix(METADATA, view.__view__.name))
+    query = Query(METADATA, with_prefix(METADATA, view.__view__.storage))
     async for documents in pages(datastore, _from(place.after, query), size, BUILT):
         stale = [_key(one) for one in documents if not _is_current(view, one) or (force and _built_at(one) < place.began)]
         if force and stale:

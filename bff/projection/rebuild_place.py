@@ -18,13 +18,13 @@ REBUILDS = "_bff_rebuilds"
 
 @dataclass(frozen=True, slots=True)
 class RebuildPlace:
-    """A document of ``_bff_rebuilds``, one for each view that is being rebuilt.
+    """A document of ``_bff_rebuilds``, one for each storage that is being rebuilt.
 
     Of what it scans, first the roots, then (``rest``) what is stored, everything up to the path ``after`` was built by this
     definition since ``began``; ``built`` of them, ``failed`` of them in vain.
     """
 
-    view: str
+    storage: str
     definition: str
     began: Timepoint
     rest: bool = False
@@ -37,12 +37,12 @@ class RebuildPlace:
         """Where an interrupted rebuild by the present definition has come to. Raises DatastoreUnavailable."""
         definition = view.__view__
         async with datastore.snapshot() as snapshot:
-            [document] = await snapshot.get([_path(definition.name)])
+            [document] = await snapshot.get([_path(definition.storage)])
         data = cast("Mapping[str, Any]", document.data or {})
         if data.get("definition") != definition.definition_hash:
             return None
         names = ("began", "rest", "after", "built", "failed")
-        return cls(definition.name, definition.definition_hash, *(data[name] for name in names))
+        return cls(definition.storage, definition.definition_hash, *(data[name] for name in names))
 
     async def save(self, datastore: Datastore) -> None:
         data: dict[str, Value] = {
@@ -53,13 +53,13 @@ class RebuildPlace:
             "built": self.built,
             "failed": self.failed,
         }
-        await datastore.commit([Set(_path(self.view), data)])
+        await datastore.commit([Set(_path(self.storage), data)])
 
     @staticmethod
     async def clear(datastore: Datastore, view: type[ViewModel]) -> None:
         """The next rebuild of the view begins at the beginning."""
-        await datastore.commit([Delete(_path(view.__view__.name))])
+        await datastore.commit([Delete(_path(view.__view__.storage))])
 
 
-def _path(view: str) -> str:
-    return join_path(REBUILDS, view)
+def _path(storage: str) -> str:
+    return join_path(REBUILDS, storage)

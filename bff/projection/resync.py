@@ -19,8 +19,9 @@ async def missing_documents(datastore: Datastore, catalog: Catalog) -> AsyncIter
     For when a listener was resent everything and so was told of no deletion. Reads all metadata, page by page, and the documents
     it names: nothing is held in memory but one page.
     """
+    names = {view.__view__.storage: name for name, view in catalog.views.items()}
     async for page in metadata_pages(datastore, None, PAGE):
-        known = [metadata for metadata in page if metadata.view in catalog.views]
+        known = [metadata for metadata in page if metadata.view in names]
         paths = list(dict.fromkeys(path for metadata in known for path in metadata.present()))
         if not paths:
             continue
@@ -28,4 +29,4 @@ async def missing_documents(datastore: Datastore, catalog: Catalog) -> AsyncIter
             gone = {document.path for document in await snapshot.get(paths) if not document.exists}
         for metadata in known:
             if not gone.isdisjoint(metadata.present()):
-                yield metadata.view, metadata.key
+                yield names[metadata.view], metadata.key

@@ -111,10 +111,13 @@ def view_path(collection: str, key: str) -> str:
     return join_path(collection, key)
 
 
-def metadata_path(view: str, key: str) -> str:
-    """Where the metadata of a view stands: ``_bff_views/MeetingSession:m1``. Raises BadUserInput."""
-    id = f"{view}:{key}"
+def metadata_path(storage: str, key: str) -> str:
+    """Where the metadata of a view stands: ``_bff_views/MeetingSession:m1``. Raises BadUserInput.
+
+    ``storage`` is that of its definition: its name, or a place of its own beside others'.
+    """
+    id = f"{storage}:{key}"
     if len(id.encode(errors="replace")) > MAX_ID_BYTES:
         # '~' cannot be meant: a key that begins with it and is this short has its own, shorter id.
-        id = f"{view}:~{hashlib.sha256(key.encode(errors='replace')).hexdigest()}"
+        id = f"{storage}:~{hashlib.sha256(key.encode(errors='replace')).hexdigest()}"
     return join_path(METADATA, id)

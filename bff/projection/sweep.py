@@ -25,7 +25,7 @@ class Sweep:
 
     def __init__(self, datastore: Datastore, catalog: Catalog, follower: Follower, unchecked: Unchecked) -> None:
         self._datastore = datastore
-        self._views = catalog.views
+        self._names = {view.__view__.storage: name for name, view in catalog.views.items()}
         self._follower = follower
         self._unchecked = unchecked
 
@@ -35,13 +35,13 @@ class Sweep:
         async for documents in pages(self._datastore, Query(UNCHECKED)):
             for document in documents:
                 if cast(int, (document.data or {})["at"]) <= young:
-                    for item in self._unchecked.adopt(document, self._views):
-                        await self._follower.add(item)
+                    for storage, key in self._unchecked.adopt(document, self._names):
+                        await self._follower.add((self._names[storage], key))
         failures = self._follower.failures
         async for page in metadata_pages(self._datastore, Compare("failing", Op.EQ, True)):
             for metadata in page:
-                failure = metadata.failure
-                if failure is None or metadata.view not in self._views or (metadata.view, metadata.key) in failures:
+                failure, name = metadata.failure, self._names.get(metadata.view)
+                if failure is None or name is None or (name, metadata.key) in failures:
                     continue
                 since = datetime.fromtimestamp(failure.since / 1_000_000, UTC)
-                failures.failed(metadata.view, metadata.key, failure.message, failure.attempts, since)
+                failures.failed(name, metadata.key, failure.message, failure.attempts, since)

@@ -111,7 +111,7 @@ class Unchecked:
             if not note.left:
                 del self._notes[note.path]
 
-    def adopt(self, document: Document, views: Collection[str]) -> list[Item]:
+    def adopt(self, document: Document, storages: Collection[str]) -> list[Item]:
         """What is to be built because of a note that was found; the note is removed once that is done."""
         known = self._notes.get(document.path)
         if known is not None and known.update_time in {None, document.update_time}:
@@ -119,7 +119,7 @@ class Unchecked:
         if any(note.path == document.path for note in self._free):
             return []
         data = cast("Mapping[str, Any]", document.data)
-        if data["view"] not in views:
+        if data["view"] not in storages:
             return []
         note = known or Note(document.path, {}, stored=True)
         note.update_time = document.update_time

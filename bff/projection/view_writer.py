@@ -97,8 +97,8 @@ class Writing:
         return [outcomes[build.key] for build in builds]
 
     async def _commit(self, plans: Sequence[Plan]) -> list[Outcome]:
-        name, keys = plans[0].view.view, [one.build.key for one in plans]
-        note = self.unchecked.begin(name, keys, self.attempt)
+        storage, keys = plans[0].build.view.__view__.storage, [one.build.key for one in plans]
+        note = self.unchecked.begin(storage, keys, self.attempt)
         writes = {write.path: write for one in plans for write in one.writes}  # a shape that is new is so to all of them
         at = max(one.build.timepoint for one in plans)
         try:
@@ -205,7 +205,7 @@ def _metadata(build: Build, view: StoredView) -> Metadata:
         if before is not None and before.definition == definition.definition_hash:
             evaluated = Evaluated(before.details.reads, before.details.inputs)
     return Metadata(
-        view=definition.name,
+        view=definition.storage,
         key=build.key,
         version=view.version,
         built_at=build.timepoint,

@@ -20,14 +20,14 @@ CHANNELS = Channels(shards=2)
 
 
 class _Board:
-    __view__ = SimpleNamespace(name="Board", collection="boards", fields={}, stored={})
+    __view__ = SimpleNamespace(name="Board", storage="Board", collection="boards", fields={}, stored={})
 
     @staticmethod
     def split_key(key: str) -> None: ...
 
 
 class _Player:
-    __view__ = SimpleNamespace(name="Player", collection="players", fields={}, stored={})
+    __view__ = SimpleNamespace(name="Player", storage="Player", collection="players", fields={}, stored={})
 
     @staticmethod
     def split_key(key: str) -> None: ...

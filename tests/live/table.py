@@ -21,7 +21,9 @@ FIELD = SimpleNamespace(document_name="score")
 
 
 class _Score:
-    __view__ = SimpleNamespace(name="Score", collection="scores", fields={"score": FIELD}, stored={"score": FIELD})
+    __view__ = SimpleNamespace(
+        name="Score", storage="Score", collection="scores", fields={"score": FIELD}, stored={"score": FIELD}
+    )
 
     @staticmethod
     def split_key(key: str) -> None: ...
