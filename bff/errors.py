@@ -14,6 +14,7 @@
     │   ├── RateLimited             RATE_LIMITED: too much was asked for, later it may be done
     │   ├── TooLarge                TOO_LARGE: more was asked for than one request may have
     │   ├── Stale                   STALE: what was asked for has not been seen yet
+    │   ├── BeingBuilt              BEING_BUILT: a list by what is only in a definition that is still being built
     │   └── IdempotencyKeyReused    IDEMPOTENCY_KEY_REUSED: another request had that key
     ├── DatastoreError              the datastore could not do it
     │   ├── Conflict                CONFLICT: a precondition failed, somebody else wrote first
@@ -40,6 +41,7 @@ __all__ = [
     "AnswerUnknown",
     "BFFError",
     "BadUserInput",
+    "BeingBuilt",
     "BroadcastError",
     "BuildError",
     "Conflict",
@@ -163,6 +165,12 @@ class Stale(RequestError):
     """The views have not seen what the request asks them to have seen. Trying again is safe."""
 
     code = "STALE"
+
+
+class BeingBuilt(RequestError):
+    """A list is asked for by a field that the views do not have before their new definition is built."""
+
+    code = "BEING_BUILT"
 
 
 class IdempotencyKeyReused(RequestError):

@@ -15,6 +15,7 @@ from bff.projection.dead import DeadLetters
 from bff.projection.mediation import Mediation
 from bff.projection.outbox import Outbox
 from bff.projection.projector import Projector
+from bff.projection.storages import Storages
 from bff.runtime import Runtime
 from bff.serving.health import Check, CheckResult
 from bff.supervisor import State, Status
@@ -51,12 +52,25 @@ def readiness(runtime: Runtime) -> Sequence[Check]:
     for name, part in {**parts, "revocations": runtime.revocations}.items():
         if part is not None:
             checks.append(Check(name, partial(_tasks, part)))
+    if runtime.storages.beside:
+        checks.append(Check("storages", partial(_storages, runtime.storages)))
     return checks
 
 
 async def _tasks(part: Supervised) -> CheckResult:
     failing = _failing(part.status())
     return CheckResult(not failing, {"tasks": failing} if failing else {})
+
+
+async def _storages(storages: Storages) -> CheckResult:
+    """Not ready while a view is being built beside the storage of former code, whose processes go on until then."""
+    waiting = [
+        {"view": view.__view__.name, "storage": view.__view__.storage, "former": None if former is None else former.name}
+        for view, former in storages.waiting.items()
+    ]
+    since = None if not waiting else storages.since.isoformat()
+    tasks = _failing(storages.status())
+    return CheckResult(not waiting and not tasks, {"waiting": waiting, "since": since, "tasks": tasks})
 
 
 async def _projector(projector: Projector) -> CheckResult:

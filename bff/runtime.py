@@ -20,6 +20,7 @@ from bff.model.catalog import Catalog
 from bff.model.outbox_entry import SENT
 from bff.observability.tracing import NO_TRACING, Tracing
 from bff.projection.as_of import LocalAsOf, RemoteAsOf
+from bff.projection.checkpoint import name_for
 from bff.projection.effects import Effects
 from bff.projection.expiry import Expiry
 from bff.projection.handling import HandlingOptions
@@ -27,6 +28,7 @@ from bff.projection.mediation import Mediation
 from bff.projection.outbox import Outbox, OutboxOptions
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
+from bff.projection.storages import Storages
 from bff.resolvers.consistency import Consistency
 from bff.resolvers.idempotency_record import COLLECTION as IDEMPOTENCY
 from bff.settings import Settings
@@ -53,6 +55,7 @@ class Runtime:
     as_of: RemoteAsOf | None
     expiry: Expiry | None
     consistency: Consistency
+    storages: Storages
     revocations: Revocations | None = None
 
 
@@ -76,9 +79,12 @@ async def open_runtime(
         datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
         given = broadcast is not None
         broadcast = await stack.enter_async_context(broadcast or open_broadcast(settings.broadcast_url))
+        storages = await stack.enter_async_context(Storages(datastore, catalog))
         projector = mediation = outbox = relay = hub = as_of = expiry = None
         if "projector" in roles:
-            projector = await stack.enter_async_context(Projector(datastore, catalog, concurrency=settings.builds_at_once))
+            projector = await stack.enter_async_context(
+                Projector(datastore, catalog, concurrency=settings.builds_at_once, storages=storages)
+            )
             options = HandlingOptions(settings.dead_after_attempts, settings.handler_seconds)
             mediation = await stack.enter_async_context(Mediation(datastore, catalog, options))
             # Also those of effects that the app has no more.
@@ -87,17 +93,17 @@ async def open_runtime(
                 sending = OutboxOptions(settings.dead_after_attempts, kept=timedelta(days=settings.sent_days))
                 outbox = await stack.enter_async_context(Outbox(datastore, catalog, sending))
         else:
-            as_of = await stack.enter_async_context(RemoteAsOf(datastore))
+            as_of = await stack.enter_async_context(RemoteAsOf(datastore, name_for(catalog)))
         namespace = settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}"
         channels = Channels(namespace, code=catalog.beside_code)
-        views = ViewReader(datastore, catalog) if projector is None else projector.views
+        views = ViewReader(datastore, catalog, storages=storages) if projector is None else projector.views
         views.builder.tracing = tracing
         # What is published in memory stays in this process: it needs a relay of its own.
         if "relay" in roles or ("web" in roles and broadcast.url.startswith("memory:")):
             # Of one that was given, others may be listening to the same object.
             unheard = "web" in roles and broadcast.url.startswith("memory:") and not given
             news = views.news if unheard else None
-            telling = Relay(datastore, broadcast, catalog, channels=channels, news=news, tracing=tracing)
+            telling = Relay(datastore, broadcast, catalog, channels=channels, news=news, storages=storages, tracing=tracing)
             relay = await stack.enter_async_context(telling)
         if "web" in roles:
             live = Hub(
@@ -115,6 +121,7 @@ async def open_runtime(
             )
             hub = await stack.enter_async_context(live)
             views.news.listener = hub
+            storages.on_switch.append(hub.compare)
         revocations = None
         if authenticates:
             revocations = await stack.enter_async_context(Revocations(datastore, hours=settings.revocation_hours))
@@ -125,5 +132,17 @@ async def open_runtime(
             settings.idempotency_hours,
         )
         yield Runtime(
-            datastore, broadcast, views, hub, projector, mediation, outbox, relay, as_of, expiry, consistency, revocations
+            datastore,
+            broadcast,
+            views,
+            hub,
+            projector,
+            mediation,
+            outbox,
+            relay,
+            as_of,
+            expiry,
+            consistency,
+            storages,
+            revocations,
         )

@@ -18,6 +18,7 @@ from bff.datastore.port import Datastore
 from bff.model.view_model import ViewModel
 from bff.projection.as_of import RemoteAsOf
 from bff.projection.audit import Audit, repair
+from bff.projection.checkpoint import name_for
 from bff.projection.drift import Drift
 from bff.projection.every_key import every_key, sample
 from bff.settings import load_settings
@@ -61,7 +62,7 @@ def audit(
     async def run() -> list[Audited]:
         async with (
             served.datastore or open_datastore(settings.datastore_url) as datastore,
-            RemoteAsOf(datastore) as as_of,
+            RemoteAsOf(datastore, name_for(served.catalog)) as as_of,
         ):
             size = None if all_ else sample_
             looks = ((view, Audit(datastore, view, as_of, seconds=seconds)) for view in chosen)

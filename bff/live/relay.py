@@ -25,6 +25,7 @@ from bff.types import Timepoint
 
 if TYPE_CHECKING:
     from bff.model.catalog import Catalog
+    from bff.projection.storages import Storages
 
 __all__ = ["Relay"]
 
@@ -48,6 +49,8 @@ class Relay:
     While it follows (it is a ``Liveness``), it says so every ``pulse_seconds`` on a channel of its own, to hubs whose process has
     no relay.
 
+    While ``storages`` waits for a view it does not say so: nobody may keep up what there is to follow.
+
     ``news`` is for a broadcast that nobody but the hub of this process listens to: what that was told there is announced.
     """
 
@@ -59,6 +62,7 @@ class Relay:
         *,
         channels: Channels | None = None,
         news: News | None = None,
+        storages: Storages | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         publishing_at_once: int = PUBLISHING_AT_ONCE,
         timeout: float = 10.0,
@@ -71,6 +75,7 @@ class Relay:
         self._broadcast = broadcast
         self._channels = channels or Channels()
         self._news = news
+        self._storages = storages
         self._views = {view.__view__.collection: view.__view__ for view in catalog.views.values()}
         self._all_channels = frozenset(channel for view in self._views.values() for channel in self._channels.all(view.storage))
         self._max_message_bytes = max_message_bytes
@@ -111,6 +116,8 @@ class Relay:
     def following(self) -> bool:
         """Whether every change is announced as it happens: its listener follows, and nothing is owed."""
         if self._listening is None or self._owed or not self._listening.following:
+            return False
+        if self._storages is not None and self._storages.waiting:
             return False
         return self._busy_since is None or monotonic() - self._busy_since < BEHIND_SECONDS
 

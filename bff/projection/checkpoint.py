@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 from uuid import uuid4
 
 from bff.datastore.port import Datastore, ResumePoint, Set
 from bff.document import join_path
+from bff.model.catalog import Catalog
+from bff.model.view_definition import BESIDE
+from bff.query import Query
 from bff.types import Value
 
-__all__ = ["PROJECTORS", "WISHES", "Checkpoint", "checkpoint_path", "wish"]
+__all__ = ["PROJECTORS", "WISHES", "Checkpoint", "checkpoint_path", "name_for", "wish"]
 
 PROJECTORS = "_bff_projectors"
 
@@ -21,6 +24,11 @@ WISHES = "_bff_wishes"
 def checkpoint_path(name: str) -> str:
     """Where the projector of this name saves where it has come to."""
     return join_path(PROJECTORS, name)
+
+
+def name_for(catalog: Catalog, name: str = "main") -> str:
+    """What a projector of this code is called: where views are stored by their definitions, those of other code have others."""
+    return f"{name}{BESIDE}{catalog.beside_code}" if catalog.beside else name
 
 
 def wish(name: str) -> Set:
@@ -34,29 +42,65 @@ class Checkpoint:
 
     Several processes may share a name: each saves what it has come to itself, and the last one counts. Whichever that is, what
     it has come to is written, whoever wrote it.
+
+    With ``storages``, what is stored is by the definitions of this code, and a checkpoint says up to where these are written.
+    ``kept`` are those of them that are so from where this resumes: the others were not followed by anybody until then.
     """
 
-    def __init__(self, datastore: Datastore, name: str, collections: Iterable[str]) -> None:
+    def __init__(self, datastore: Datastore, name: str, collections: Iterable[str], storages: Iterable[str] = ()) -> None:
         self._datastore = datastore
+        self._name = name
         self._path = checkpoint_path(name)
         self._collections = sorted(collections)
+        self._storages = sorted(storages)
+        self.kept: frozenset[str] = frozenset()
         self.saved: ResumePoint | None = None
 
     async def load(self) -> ResumePoint | None:
         """Where to resume; None where it never was saved."""
+        if self._storages:
+            return await self._load_of_all()
         async with self._datastore.snapshot() as snapshot:
             [document] = await snapshot.get([self._path])
         if document.data is None:
             return None
+        self.saved = self._point(document.data)
+        return self.saved
+
+    async def _load_of_all(self) -> ResumePoint | None:
+        """From where everything is still to be worked off that nobody has, in any of the storages that somebody has followed."""
+        base = self._name.partition(BESIDE)[0]
+        async with self._datastore.snapshot() as snapshot:
+            found = await snapshot.query(Query(PROJECTORS))
+        saved = [one.data for one in found if one.data is not None and base in {one.id, one.id.partition(BESIDE)[0]}]
+        if not saved:
+            self.kept = frozenset(self._storages)  # the listener brings everything
+            return None
+        newest: dict[str, Mapping[str, Value]] = {}
+        for data in sorted(saved, key=_timepoint):
+            known = cast("Sequence[str] | None", data.get("storages"))
+            # One that does not say which is of code that had no storages but those of its views' names.
+            newest.update((one, data) for one in self._storages if (BESIDE not in one if known is None else one in known))
+        self.kept = frozenset(newest)
+        point = self._point(min(newest.values() or [max(saved, key=_timepoint)], key=_timepoint))
+        # Before anything is built that follows from it: where that is interrupted, it is known from where on it was followed.
+        await self.save(point)
+        return point
+
+    def _point(self, data: Mapping[str, Value]) -> ResumePoint:
         # Other collections are another listener: its token means nothing, and what changed in collections that are new
         # reaches the views that read them by those views being new themselves.
-        same = list(cast("Sequence[str]", document.data["collections"])) == self._collections
-        token = str(document.data["token"]) if same else ""
-        self.saved = ResumePoint(cast(int, document.data["timepoint"]), token)
-        return self.saved
+        same = list(cast("Sequence[str]", data["collections"])) == self._collections
+        return ResumePoint(_timepoint(data), str(data["token"]) if same else "")
 
     async def save(self, point: ResumePoint) -> None:
         collections: list[Value] = list(self._collections)
         data: dict[str, Value] = {"timepoint": point.timepoint, "token": point.token, "collections": collections}
+        if self._storages:
+            data["storages"] = [*self._storages]
         await self._datastore.commit([Set(self._path, data, derived=True)])
         self.saved = point
+
+
+def _timepoint(data: Mapping[str, Value]) -> int:
+    return cast(int, data["timepoint"])

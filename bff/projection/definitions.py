@@ -9,7 +9,7 @@ from bff.document import Document, join_path
 from bff.model.view_model import ViewModel
 from bff.types import Value
 
-__all__ = ["DEFINITIONS", "Definitions"]
+__all__ = ["DEFINITIONS", "Definitions", "definition_path"]
 
 DEFINITIONS = "_bff_definitions"
 
@@ -42,8 +42,13 @@ class Definitions:
     async def complete(self, view: type[ViewModel]) -> None:
         """Every stored document of the view is of its present definition, but for what is ``mixed``."""
         definition = view.__view__
-        data: dict[str, Value] = {"definition": definition.definition_hash, "collection": definition.collection}
-        await self._datastore.commit([Merge(_path(view), data)])
+        data: dict[str, Value] = {
+            "definition": definition.definition_hash,
+            "collection": definition.collection,
+            "fields": [*sorted(field.document_name for field in definition.stored.values())],
+        }
+        # Where definitions of it stood beside each other before, none of those is current any more.
+        await self._datastore.commit([Merge(_path(view), data, remove=("current",))])
 
     async def overwritten(self, view: type[ViewModel]) -> None:
         """This process has built some that other code had built. That is noted, if it is the other code that is wanted."""
@@ -72,5 +77,10 @@ class Definitions:
         return document
 
 
+def definition_path(name: str) -> str:
+    """Where it is noted which definition the view of this name is stored by."""
+    return join_path(DEFINITIONS, name)
+
+
 def _path(view: type[ViewModel]) -> str:
-    return join_path(DEFINITIONS, view.__view__.name)
+    return definition_path(view.__view__.name)

@@ -77,6 +77,7 @@ class Follower:
         *,
         beside: Iterable[str] = (),
         groups: Iterable[str] = (),
+        storages: Iterable[str] = (),
         concurrency: int = 4,
         batch: int | Callable[[str], int] = 16,
         max_waiting: int = 10_000,
@@ -86,7 +87,7 @@ class Follower:
     ) -> None:
         """``beside`` are collections that the subject sees, and that are nobody's concern. With ``_bff_wishes`` among them, other
         processes may ask for the checkpoint to be saved before its time. ``groups`` are ids of collections that are followed
-        under every parent.
+        under every parent. ``storages`` are what is kept up by it, where other code has others (``Checkpoint``).
         """
         self.name = name
         self.dirty = DirtyKeys(max_waiting, self._on_done)
@@ -104,8 +105,11 @@ class Follower:
         self._concurrency = concurrency
         self._batch = batch
         self._save_seconds = save_seconds
-        self._checkpoint = Checkpoint(datastore, name, {*followed, *(f"*/{group}" for group in self._groups)})
+        names = {*followed, *(f"*/{group}" for group in self._groups)}
+        self._checkpoint = Checkpoint(datastore, name, names, storages)
         self._begun = False
+        self.from_beginning = False
+        """Whether there was no checkpoint: everything there is was worked off."""
         self._position: ResumePoint | None = None
         self._resending = False
         self._news = 0
@@ -133,6 +137,11 @@ class Follower:
             logger.warning("%s: could not save where it has come to: %s", self.name, failed)
 
     @property
+    def kept(self) -> frozenset[str]:
+        """Of its storages, those that have been kept up, by whomever, until where it began."""
+        return self._checkpoint.kept
+
+    @property
     def caught_up(self) -> bool:
         """Whether everything that has changed is worked off, as far as its listener knows. The as-of timepoint may be older."""
         return self._listening is not None and self._listening.following and not len(self.dirty) and not self.dirty.building
@@ -156,6 +165,7 @@ class Follower:
     async def _follow(self) -> None:
         if not self._begun:
             self._position = await self._checkpoint.load()
+            self.from_beginning = self._position is None
             self.progress.begin(self._position)
             await self._subject.begin()
             self._begun = True

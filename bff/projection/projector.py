@@ -15,8 +15,9 @@ from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
 from bff.observability.tracing import Attributes
 from bff.projection.affected import Affected
+from bff.projection.beside import build_beside
 from bff.projection.builder import Builder, Built
-from bff.projection.checkpoint import WISHES
+from bff.projection.checkpoint import WISHES, name_for
 from bff.projection.definitions import Definitions
 from bff.projection.dirty_keys import Batch, Item
 from bff.projection.follower import Follower
@@ -27,6 +28,7 @@ from bff.projection.resync import missing_documents
 from bff.projection.roots import collections_read
 from bff.projection.shapes import SHAPES, Shapes
 from bff.projection.status import FAILURES_SHOWN, ProjectorStatus
+from bff.projection.storages import Storages
 from bff.projection.sweep import Sweep
 from bff.supervisor import Backoff
 from bff.types import Timepoint
@@ -57,6 +59,9 @@ class Projector:
         save_seconds: float = 1.0,
         sweep_seconds: float = 15.0,
         mixed_seconds: float = 60.0,
+        storages: Storages | None = None,
+        switches: bool = True,
+        on_rebuild: OnProgress = lambda progress: None,
         retry: Backoff | None = None,
         backoff: Backoff | None = None,
     ) -> None:
@@ -65,9 +70,14 @@ class Projector:
 
         After ``mixed_seconds``, and then after twice as long each time, up to an hour, it looks whether other code has built any.
 
+        Views that are stored beside those of other code it builds beside, and ``switches`` to. ``storages`` is what ``views``
+        lists by until then. ``on_rebuild`` is told how far it is with what it has to build throughout.
+
         ``retry`` is for views that cannot be built, ``backoff`` for a datastore that cannot be reached.
         """
-        self.name = name
+        self.name = name = name_for(catalog, name)
+        self._switches = switches
+        self._on_progress = on_rebuild
         self._datastore = datastore
         self._catalog = catalog
         self._sweep_seconds = sweep_seconds
@@ -81,6 +91,7 @@ class Projector:
             collections_read(catalog.views.values()),
             self._subject,
             beside=[SHAPES, WISHES],
+            storages=[view.__view__.storage for view in catalog.views.values()] if catalog.beside else (),
             concurrency=concurrency,
             batch=lambda view: self._builder.batch(view, batch),
             max_waiting=max_waiting,
@@ -94,7 +105,7 @@ class Projector:
         self._sweep = Sweep(datastore, catalog, self._follower, self._builder.unchecked)
         self._rebuilding: dict[str, RebuildProgress] = {}
         self._rebuilt = asyncio.Event()
-        self.views = ViewReader(datastore, catalog, builder=self._builder)
+        self.views = ViewReader(datastore, catalog, builder=self._builder, storages=storages)
 
     async def __aenter__(self) -> Projector:
         self._follower.start()
@@ -127,7 +138,7 @@ class Projector:
         async with asyncio.timeout(timeout):
             return await self._follower.wait_for(timepoint)
 
-    async def wait_rebuilt(self, timeout: float = 30.0) -> None:
+    async def wait_rebuilt(self, timeout: float | None = 30.0) -> None:
         """Wait until every view whose code has changed since it was built is built anew. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             await self._rebuilt.wait()
@@ -161,8 +172,13 @@ class Projector:
     async def _rebuild_outdated(self) -> None:
         # At the first start the listener brings every root: what is left to do is known afterwards.
         await self._follower.progress.wait_for_first()
-        definitions, views = Definitions(self._datastore), self._catalog.views.values()
+        definitions = Definitions(self._datastore)
+        views = [view for view in self._catalog.views.values() if not view.__view__.beside]
         await self._rebuild(await definitions.outdated(views))
+        for view in self._catalog.beside.values():
+            await build_beside(
+                self._datastore, view, self._follower, self._builder, switch=self._switches, on_progress=self._on_rebuild
+            )
         self._rebuilt.set()
         pauses = Backoff(first=self._mixed_seconds, limit=MIXED_LIMIT_SECONDS)
         for time in count(1):
@@ -176,6 +192,7 @@ class Projector:
 
     def _on_rebuild(self, progress: RebuildProgress) -> None:
         self._rebuilding[progress.view] = progress
+        self._on_progress(progress)
 
 
 class _Views:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from bff.datastore.port import Datastore
 from bff.document import Document
-from bff.errors import BFFError, BuildError
+from bff.errors import BFFError, BuildError, DatastoreError
 from bff.model.catalog import Catalog
 from bff.model.view_model import ViewModel
+from bff.projection.former_list import as_own, in_former
 from bff.projection.stored_view import StoredView, view_path
 from bff.query import Query
 from bff.types import Timepoint, Value
 
 if TYPE_CHECKING:
     from bff.projection.builder import Builder, Built
+    from bff.projection.standing import Storage
+    from bff.projection.storages import Storages
 
 __all__ = ["Found", "ViewReader", "is_whole"]
 
@@ -40,9 +43,14 @@ class ViewReader:
     """What queries, subscriptions and mutations read views through.
 
     Beside a projector of the same process take its ``views``: the two then share what they know.
+
+    While ``storages`` waits for a view, perhaps nobody keeps up what this code has stored of it: it is built each time that it is
+    asked for, and which views there are, and in which order, is asked of the storage of former code.
     """
 
-    def __init__(self, datastore: Datastore, catalog: Catalog, *, builder: Builder | None = None) -> None:
+    def __init__(
+        self, datastore: Datastore, catalog: Catalog, *, builder: Builder | None = None, storages: Storages | None = None
+    ) -> None:
         self._datastore = datastore
         self._catalog = catalog
         if builder is None:
@@ -52,6 +60,7 @@ class ViewReader:
             builder = Builder(datastore)
         self._builder = builder
         self.news = self._builder.news
+        self._storages = storages
 
     @property
     def builder(self) -> Builder:
@@ -78,7 +87,7 @@ class ViewReader:
                 paths[key] = view_path(definition.collection, key)
             except BFFError as error:
                 results[key] = error
-        if paths:
+        if paths and not self._waits(view):
             async with self._datastore.snapshot() as snapshot:
                 documents = await snapshot.get(list(paths.values()))
             for key, document in zip(paths, documents, strict=True):
@@ -127,16 +136,24 @@ class ViewReader:
 
     async def find_at(self, query: Query, view: type[ViewModel]) -> Found:
         """As ``find``, with the timepoint at which these were the results. Raises InvalidQuery, DatastoreUnavailable."""
+        former = self._former(view)
+        asked = query if former is None else in_former(query, view, former)
         async with self._datastore.snapshot() as snapshot:
-            documents = await snapshot.query(query)
+            documents = await snapshot.query(asked)
             timepoint = snapshot.timepoint
-        return Found(documents, await self._whole(view, documents), timepoint)
+        if former is not None:
+            documents = [as_own(document, view) for document in documents]
+        return Found(documents, await self._whole(view, documents, anew=former is not None), timepoint)
 
     async def read_at(self, view: type[ViewModel], keys: Sequence[str]) -> Found:
         """The views of these keys as they are stored at a timepoint. One that is not stored is not built: it has no document.
 
         Raises BadUserInput where a key cannot be one, DatastoreUnavailable.
         """
+        if self._former(view) is not None:
+            for state in await self.read_each(view, keys):
+                if isinstance(state, DatastoreError):
+                    raise state
         async with self._datastore.snapshot() as snapshot:
             documents = await snapshot.get([view_path(view.__view__.collection, key) for key in keys])
             timepoint = snapshot.timepoint
@@ -158,6 +175,8 @@ class ViewReader:
         paths = [view_path(view.__view__.collection, key) for key in keys]
         if not paths:
             return []
+        if self._waits(view):
+            return [None for _ in keys]
         async with self._datastore.snapshot() as snapshot:
             return [_version(document) for document in await snapshot.get(paths, (VERSION,))]
 
@@ -166,17 +185,28 @@ class ViewReader:
 
         Raises InvalidQuery, DatastoreUnavailable.
         """
+        if self._former(view) is not None:
+            return [(state.key, state.version if state.exists else None) for state in await self.find(query, view)]
         async with self._datastore.snapshot() as snapshot:
             return [(document.id, _version(document)) for document in await snapshot.query(query, (VERSION,))]
 
     async def count(self, query: Query, view: type[ViewModel]) -> int:
         """How many stored views a query over the view's collection finds, each as it is stored. Raises InvalidQuery."""
+        former = self._former(view)
+        asked = query if former is None else in_former(query, view, former)
         async with self._datastore.snapshot() as snapshot:
-            return await snapshot.count(query)
+            return await snapshot.count(asked)
 
-    async def _whole(self, view: type[ViewModel], documents: Sequence[Document]) -> list[StoredView]:
+    def _waits(self, view: type[ViewModel]) -> bool:
+        return self._storages is not None and view in self._storages.waiting
+
+    def _former(self, view: type[ViewModel]) -> Storage | None:
+        """What to list the view by while its own storage is not complete."""
+        return None if self._storages is None else self._storages.waiting.get(view)
+
+    async def _whole(self, view: type[ViewModel], documents: Sequence[Document], *, anew: bool = False) -> list[StoredView]:
         """The views that these documents hold; those of older code are built anew."""
-        outdated = [document.id for document in documents if not is_whole(view, document.data)]
+        outdated = [document.id for document in documents if anew or not is_whole(view, document.data)]
         rebuilt = dict(zip(outdated, await self.read_each(view, outdated), strict=True)) if outdated else {}
         found = [rebuilt.get(document.id) or self._seen(view, document) for document in documents]
         return [

@@ -63,13 +63,18 @@ async def rebuild(
 
     ``concurrency`` builds of up to 64 views run at a time, so that one is read and built while others are written.
 
+    Of a view that is stored beside those of other code this is not all: see ``bff.projection.beside``, to which it leaves its
+    place.
+
     Raises DatastoreUnavailable. A view that cannot be built counts as ``failed`` and keeps its last good value.
     """
     builder = builder or Builder(datastore, anew=force)
     done = []
     for view in views:
         place = await RebuildPlace.load(datastore, view) if resume else None
-        await Definitions(datastore).want(view, throughout=place is None)
+        beside = view.__view__.beside
+        if not beside:
+            await Definitions(datastore).want(view, throughout=place is None)
         if place is None:
             place = RebuildPlace(view.__view__.storage, view.__view__.definition_hash, await datastore.ping())
         work = _Work(builder, view, on_progress, concurrency, place, noting=resume)
@@ -78,8 +83,9 @@ async def rebuild(
             place = await work.rest()
         await work.through(_stored(datastore, view, place, page, force=force))
         await builder.flush()
-        await Definitions(datastore).complete(view)
-        if resume:
+        if not beside:
+            await Definitions(datastore).complete(view)
+        if resume and not beside:
             await RebuildPlace.clear(datastore, view)
         done.append(work.complete())
     return done

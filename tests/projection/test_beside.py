@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
-from bff.datastore.port import Datastore
+from bff.datastore.port import Datastore, Merge
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
 from bff.model.store import Store, reference
 from bff.model.view_model import ViewModel
+from bff.projection.checkpoint import Checkpoint, name_for
 from bff.projection.every_key import every_key
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
-from tests.projection.support import delete, everything, write
+from bff.projection.rebuild import RebuildProgress
+from bff.projection.rebuild_place import REBUILDS, RebuildPlace
+from bff.projection.standing import Standing, Standings
+from tests.projection.support import delete, everything, get, write
 
 pytestmark = pytest.mark.anyio
 
@@ -108,3 +114,139 @@ async def test_what_is_not_stored_there_yet_is_built_when_asked_for(datastore: D
     assert (before.document or {})["name"] == "one"
     assert (after.document or {})["name"] == "ONE"
     assert await names(datastore, OLD) == {"s1": "one"}
+
+
+async def standing(datastore: Datastore) -> Standing:
+    [found] = await Standings(datastore).of([NEW])
+    return found
+
+
+async def stand(datastore: Datastore) -> tuple[str | None, list[tuple[str, bool]]]:
+    """The current storage, and the others with whether they are complete."""
+    found, words = await standing(datastore), {OLD.__view__.storage: "old", NEW.__view__.storage: "new"}
+    return (
+        None if found.current is None else words[found.current.name],
+        [(words[one.name], one.complete) for one in found.others],
+    )
+
+
+async def built_by(datastore: Datastore, catalog: Catalog, *, switches: bool = True) -> list[RebuildProgress]:
+    """A life of a projector, until it has nothing left to build; how what it had to build throughout came out."""
+    told: dict[str, RebuildProgress] = {}
+    async with Projector(datastore, catalog, switches=switches, on_rebuild=lambda one: told.update({one.view: one})) as projector:
+        await projector.wait_rebuilt()
+        await projector.wait_for(await datastore.ping())
+    return [*told.values()]
+
+
+async def test_it_is_built_beside_and_switched_to(datastore: Datastore) -> None:
+    await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(5)))
+    await built_by(datastore, OLD_CATALOG)
+    assert await stand(datastore) == ("old", [])
+    assert await built_by(datastore, NEW_CATALOG) == [RebuildProgress("ShelfPage", found=5, built=5, complete=True)]
+    assert await stand(datastore) == ("new", [("old", True)])
+    assert await names(datastore, OLD) == {f"s{number}": f"n{number}" for number in range(5)}
+    assert await names(datastore, NEW) == {f"s{number}": f"N{number}" for number in range(5)}
+    assert await everything(datastore, REBUILDS) == {}
+    assert await built_by(datastore, NEW_CATALOG) == [], "once is enough"
+
+
+async def test_what_was_built_before_anybody_followed_is_not_believed(datastore: Datastore) -> None:
+    await write(datastore, Shelf(id="s1", name="one"))
+    await built_by(datastore, OLD_CATALOG)
+    await ViewReader(datastore, NEW_CATALOG).read(NEW, ["s1"])
+    await write(datastore, Shelf(id="s1", name="two"))
+    await built_by(datastore, OLD_CATALOG)  # whose checkpoint is past the change now
+    await built_by(datastore, NEW_CATALOG)
+    assert await names(datastore, NEW) == {"s1": "TWO"}
+
+
+async def test_rolling_back_costs_what_has_changed_since(datastore: Datastore) -> None:
+    await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(3)))
+    await built_by(datastore, OLD_CATALOG)
+    await built_by(datastore, NEW_CATALOG)
+    await write(datastore, Shelf(id="s1", name="moved"))
+    await delete(datastore, "shelves/s2")
+    await built_by(datastore, NEW_CATALOG)
+    assert (await names(datastore, OLD))["s1"] == "n1", "nobody keeps it up"
+    assert await built_by(datastore, OLD_CATALOG) == [], "nothing is built that has not changed"
+    assert await names(datastore, OLD) == {"s0": "n0", "s1": "moved"}
+    assert await stand(datastore) == ("old", [("new", True)])
+    assert await built_by(datastore, NEW_CATALOG) == []
+    assert await stand(datastore) == ("new", [("old", True)])
+
+
+async def test_it_can_be_built_ahead_of_the_deploy(datastore: Datastore) -> None:
+    await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(3)))
+    await built_by(datastore, OLD_CATALOG)
+    await built_by(datastore, NEW_CATALOG, switches=False)
+    assert await stand(datastore) == ("old", [("new", True)])
+    await write(datastore, Shelf(id="s1", name="moved"))
+    await built_by(datastore, OLD_CATALOG)
+    assert await built_by(datastore, NEW_CATALOG) == []
+    assert await stand(datastore) == ("new", [("old", True)])
+    assert await names(datastore, NEW) == {"s0": "N0", "s1": "MOVED", "s2": "N2"}
+
+
+async def test_one_that_is_interrupted_goes_on_where_it_was(datastore: Datastore) -> None:
+    await write(datastore, *(Shelf(id=f"s{number:03}", name=f"n{number}") for number in range(300)))
+    await built_by(datastore, OLD_CATALOG)
+    place = RebuildPlace(
+        NEW.__view__.storage, NEW.__view__.definition_hash, await datastore.ping(), built=256, after="shelves/s255"
+    )
+    async with Projector(datastore, NEW_CATALOG, switches=False, on_rebuild=lambda one: None) as projector:
+        await projector.wait_rebuilt()
+    await place.save(datastore)
+    found = await get(datastore, "_bff_definitions/ShelfPage")
+    storages = [{**one, "complete": one["storage"] != place.storage} for one in cast("Any", found.data)["storages"]]
+    await datastore.commit([Merge("_bff_definitions/ShelfPage", {"storages": storages})])
+    assert await built_by(datastore, NEW_CATALOG) == [RebuildProgress("ShelfPage", found=300, built=300, complete=True)]
+
+
+async def test_a_combination_of_definitions_begins_where_each_was_followed_last(datastore: Datastore) -> None:
+    """Of two views one is rolled back, the other is not: nobody has followed just these two."""
+
+    class Spine(ViewModel, beside=True):
+        store: ShelfStore
+
+        @field
+        def text(self) -> str:
+            return self.store.shelf.name
+
+    await write(datastore, Shelf(id="s1", name="one"))
+    await built_by(datastore, Catalog.of([OLD]))
+    at = await write(datastore, Shelf(id="s1", name="two"))
+    await built_by(datastore, Catalog.of([NEW, Spine]))
+    checkpoint = Checkpoint(
+        datastore, name_for(Catalog.of([OLD, Spine])), ["shelves"], [OLD.__view__.storage, Spine.__view__.storage]
+    )
+    point = await checkpoint.load()
+    assert point is not None
+    assert point.timepoint < at
+    assert checkpoint.kept == {OLD.__view__.storage, Spine.__view__.storage}
+    await built_by(datastore, Catalog.of([OLD, Spine]))
+    assert await names(datastore, OLD) == {"s1": "two"}
+
+
+async def test_a_view_that_was_in_place_before_has_that_as_its_former_storage(datastore: Datastore) -> None:
+    class ShelfPage(ViewModel):
+        store: ShelfStore
+
+        @field
+        def name(self) -> str:
+            return self.store.shelf.name
+
+    await write(datastore, Shelf(id="s1", name="one"))
+    await built_by(datastore, Catalog.of([ShelfPage]))
+    found = await standing(datastore)
+    assert found.current is not None
+    assert (found.current.name, found.current.fields) == ("ShelfPage", ("name",))
+    await built_by(datastore, NEW_CATALOG)
+    found = await standing(datastore)
+    assert [one.name for one in found.others] == ["ShelfPage"]
+    await write(datastore, Shelf(id="s1", name="two"))
+    await built_by(datastore, Catalog.of([ShelfPage]))
+    found = await standing(datastore)
+    assert found.current is not None
+    assert found.current.name == "ShelfPage"
+    assert [one.name for one in found.others] == [NEW.__view__.storage]
