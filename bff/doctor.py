@@ -15,12 +15,13 @@ from bff.document import Document
 from bff.errors import BFFError
 from bff.model.catalog import Catalog
 from bff.model.outbox_entry import OUTBOX
+from bff.model.view_definition import BESIDE
 from bff.projection.checkpoint import PROJECTORS
 from bff.projection.dead import DeadCounts, DeadLetters
 from bff.projection.definitions import Definitions
 from bff.projection.handled import MEDIATORS, Handled
-from bff.projection.metadata import Metadata
-from bff.projection.stored_view import METADATA
+from bff.projection.paging import metadata_pages
+from bff.projection.standing import Standings
 from bff.query import PATH, Compare, Op, Order, Query
 from bff.settings import Settings
 from bff.types import Timepoint
@@ -68,13 +69,16 @@ async def _findings(
             return
         yield Finding("datastore", True, datastore.url)
         yield await _projector(datastore, now)
-        for view in await Definitions(datastore).outdated(catalog.views.values()):
+        in_place = [view for view in catalog.views.values() if not view.__view__.beside]
+        for view in await Definitions(datastore).outdated(in_place):
             yield Finding(
                 "definition",
                 False,
                 f"{view.__view__.name} has changed since its views were built: run a projector, or bff rebuild",
             )
-        async for finding in _failing_views(datastore):
+        async for finding in _beside(datastore, catalog):
+            yield finding
+        async for finding in _failing_views(datastore, catalog):
             yield finding
         async for finding in _failing_documents(datastore):
             yield finding
@@ -96,10 +100,38 @@ async def _projector(datastore: Datastore, now: Timepoint) -> Finding:
     )
 
 
-async def _failing_views(datastore: Datastore) -> AsyncIterator[Finding]:
-    found = [Metadata.from_document(document) for document in await _failing(datastore, METADATA)]
+async def _beside(datastore: Datastore, catalog: Catalog) -> AsyncIterator[Finding]:
+    """Views that are stored beside those of former code: which storage is current, and which others there are."""
+    views = list(catalog.beside.values())
+    for view, standing in zip(views, await Standings(datastore).of(views), strict=True):
+        definition, current = view.__view__, standing.current
+        own = standing.find(definition.storage)
+        others = ", ".join(f"{one.name} since {_time(one.since)}" for one in standing.others if one is not own)
+        if current is not None and current is own:
+            former = f"; former: {others} (bff rebuild --prune)" if others else ""
+            yield Finding("definition", True, f"{own.name} is current since {_time(own.since)}{former}")
+            continue
+        lists = "there is no other" if current is None else f"lists are of {current.name}"
+        if own is None:
+            state = "is not being built: run a projector, or bff rebuild"
+        elif own.complete:
+            state = f"is complete since {_time(own.since)}, and not current: run a projector"
+        else:
+            state = f"is being built since {_time(own.since)}"
+        yield Finding("definition", False, f"{definition.storage} {state}; {lists}")
+
+
+async def _failing_views(datastore: Datastore, catalog: Catalog) -> AsyncIterator[Finding]:
+    own = {view.__view__.storage for view in catalog.views.values()}
+    found = []
+    async for page in metadata_pages(datastore, Compare("failing", Op.EQ, True)):
+        # Storages of other code are that code's concern.
+        found += [metadata for metadata in page if BESIDE not in metadata.view or metadata.view in own]
+        if len(found) > SHOWN:
+            break
+    found = found[: SHOWN + 1]
     for metadata in found[:SHOWN]:
-        if metadata is not None and metadata.failure is not None:
+        if metadata.failure is not None:
             failure = metadata.failure
             text = f"{failure.kind}: {failure.message} (since {_time(failure.since)}, {_count(failure.attempts, 'attempt')})"
             yield Finding(f"{metadata.view} {metadata.key}", False, text)

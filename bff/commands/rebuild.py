@@ -15,13 +15,19 @@ from bff.commands.loading import AppPath, load_app
 from bff.commands.views import AsJson, Views, chosen_views, plain
 from bff.datastore.connect import open_datastore
 from bff.datastore.port import Datastore
+from bff.errors import SettingsError
 from bff.model.view_model import ViewModel
+from bff.projection.ahead import Ahead
 from bff.projection.preview import Preview, preview
-from bff.projection.rebuild import RebuildProgress, rebuild
+from bff.projection.prune import prune
+from bff.projection.rebuild import RebuildProgress
 from bff.projection.rebuild_place import RebuildPlace
 from bff.settings import load_settings
 
 __all__ = ["rebuild_command"]
+
+UNITS = {"m": 60, "h": 3600, "d": 86400}
+LEAST_SECONDS = 600
 
 
 def rebuild_command(
@@ -31,14 +37,20 @@ def rebuild_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would change, and how.")] = False,
     show: Annotated[int, typer.Option(metavar="N", min=0, help="With --dry-run: so many changes of each view in full.")] = 10,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, also where one was interrupted.")] = False,
+    prune_: Annotated[bool, typer.Option("--prune", help="Build nothing; remove storages of former code.")] = False,
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="With --prune: followed by nobody for so long, e.g. 7d, 12h.")
+    ] = "7d",
     as_json: AsJson = False,
 ) -> None:
     """Build views again from their documents. The old ones are served until the new ones are there.
 
+    Those that are stored beside those of former code (beside=True) are built ahead: a projector of this code switches to them.
+
     One that was interrupted goes on where it was, if the view's code is the same. Fails where a view cannot be built.
     """
     served = load_app(app)
-    chosen = chosen_views(served, views)
+    chosen, seconds = chosen_views(served, views), _seconds(older_than)
     settings = served.settings or load_settings()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -58,11 +70,11 @@ def rebuild_command(
                     for view in chosen
                 ]
                 return _tell_previews(previews, as_json=as_json)
+            if prune_:
+                return await _prune(datastore, chosen, seconds, as_json=as_json)
             await _begin(datastore, chosen, restart=restart, as_json=as_json)
-            done = await rebuild(
-                datastore, chosen, resume=True, on_progress=lambda one: show_progress(one.view, one.found, one.built)
-            )
-            return _tell_done(done, as_json=as_json)
+            ahead = Ahead(datastore, served.catalog, lambda one: show_progress(one.view, one.found, one.built))
+            return _tell_done([await ahead.rebuild(view) for view in chosen], as_json=as_json)
 
         async def opened() -> int:
             async with served.datastore or open_datastore(settings.datastore_url) as datastore:
@@ -71,6 +83,28 @@ def rebuild_command(
         failed = asyncio.run(opened())
     if failed:
         raise typer.Exit(1)
+
+
+def _seconds(age: str) -> float:
+    number, unit = age[:-1], UNITS.get(age[-1:])
+    if unit is None or not number.isdigit() or int(number) * unit < LEAST_SECONDS:
+        raise SettingsError(
+            f"--older-than {age!r}: give a number of m, h or d, at least 10m: a projector says so rarely that it is there"
+        )
+    return int(number) * unit
+
+
+async def _prune(datastore: Datastore, views: list[type[ViewModel]], older_than: float, *, as_json: bool) -> int:
+    done = [one for view in views for one in await prune(datastore, view, older_than)]
+    if as_json:
+        typer.echo(json.dumps({"pruned": [asdict(one) for one in done]}))
+        return 0
+    for one in done:
+        kept = "" if one.complete else "; a process of its code has come back to it, and has the rest"
+        typer.echo(f"{one.storage}: {one.documents} documents removed{kept}")
+    if not done:
+        typer.echo(f"nothing to remove: {len(views)} views looked at")
+    return 0
 
 
 async def _begin(datastore: Datastore, views: list[type[ViewModel]], *, restart: bool, as_json: bool) -> None:

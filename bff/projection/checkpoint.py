@@ -13,9 +13,12 @@ from bff.model.view_definition import BESIDE
 from bff.query import Query
 from bff.types import Value
 
-__all__ = ["PROJECTORS", "WISHES", "Checkpoint", "checkpoint_path", "name_for", "wish"]
+__all__ = ["PROJECTOR", "PROJECTORS", "WISHES", "Checkpoint", "checkpoint_path", "name_for", "wish"]
 
 PROJECTORS = "_bff_projectors"
+
+PROJECTOR = "main"
+"""The name of the projector of the views, where nobody gives it another one."""
 
 WISHES = "_bff_wishes"
 """The collection in which other processes ask a projector to save where it has come to: one document a projector."""
@@ -26,7 +29,7 @@ def checkpoint_path(name: str) -> str:
     return join_path(PROJECTORS, name)
 
 
-def name_for(catalog: Catalog, name: str = "main") -> str:
+def name_for(catalog: Catalog, name: str = PROJECTOR) -> str:
     """What a projector of this code is called: where views are stored by their definitions, those of other code have others."""
     return f"{name}{BESIDE}{catalog.beside_code}" if catalog.beside else name
 

@@ -11,6 +11,7 @@ from bff.errors import BadUserInput
 from bff.model.view_model import ViewModel
 from bff.projection.paging import pages, with_prefix
 from bff.projection.roots import single_root
+from bff.projection.standing import Storage
 from bff.projection.stored_view import METADATA, metadata_path, view_path
 from bff.query import Query
 
@@ -19,23 +20,33 @@ __all__ = ["every_key", "is_key", "sample"]
 PAGE = 256
 
 
-async def every_key(datastore: Datastore, view: type[ViewModel]) -> AsyncGenerator[list[str], None]:
+async def every_key(
+    datastore: Datastore, view: type[ViewModel], former: Storage | None = None
+) -> AsyncGenerator[list[str], None]:
     """Page by page, each key once, but for one that is stored meanwhile.
 
     A document in the collection of the views whose id cannot be a key is among them: see ``is_key``. They are read without
-    their fields: one read a key, and some more for each that is not stored. Raises DatastoreUnavailable.
+    their fields: one read a key, and some more for each that is not stored. With ``former``, what is stored is what stands there.
+
+    Raises DatastoreUnavailable.
     """
-    definition = view.__view__
-    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, definition.storage)), PAGE, ("key",)):
+    storage, collection = _place(view, former)
+    async for documents in pages(datastore, Query(METADATA, with_prefix(METADATA, storage)), PAGE, ("key",)):
         yield [cast("str", (document.data or {})["key"]) for document in documents]
-    async for documents in pages(datastore, Query(definition.collection), PAGE, ()):
-        if keys := await _not_yet(datastore, view, [document.id for document in documents], stored=False):
+    async for documents in pages(datastore, Query(collection), PAGE, ()):
+        if keys := await _not_yet(datastore, (storage, collection), [document.id for document in documents], stored=False):
             yield keys
     root = single_root(view)
     if root is not None:
         async for documents in pages(datastore, root.model.all().to_query(), PAGE, ()):
-            if keys := await _not_yet(datastore, view, [document.id for document in documents], stored=True):
+            if keys := await _not_yet(datastore, (storage, collection), [document.id for document in documents], stored=True):
                 yield keys
+
+
+def _place(view: type[ViewModel], former: Storage | None) -> tuple[str, str]:
+    if former is not None:
+        return former.name, former.collection
+    return view.__view__.storage, view.__view__.collection
 
 
 def is_key(view: type[ViewModel], key: str) -> bool:
@@ -60,12 +71,12 @@ async def sample(keys: AsyncIterable[list[str]], size: int) -> list[str]:
     return chosen
 
 
-async def _not_yet(datastore: Datastore, view: type[ViewModel], keys: Sequence[str], *, stored: bool) -> list[str]:
+async def _not_yet(datastore: Datastore, place: tuple[str, str], keys: Sequence[str], *, stored: bool) -> list[str]:
     """Those of which there is no metadata and, of ``stored`` ones, no document."""
-    definition = view.__view__
-    kinds = [[metadata_path(definition.storage, key) for key in keys]]
+    storage, collection = place
+    kinds = [[metadata_path(storage, key) for key in keys]]
     if stored:
-        kinds.append([view_path(definition.collection, key) for key in keys])
+        kinds.append([view_path(collection, key) for key in keys])
     async with datastore.snapshot() as snapshot:
         found = await snapshot.get([path for paths in kinds for path in paths], ())
     known = {document.path for document in found if document.exists}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bff.datastore.port import Datastore
@@ -14,6 +14,8 @@ from bff.projection.build import Build
 from bff.projection.difference import Difference, differences
 from bff.projection.drafts import Drafts
 from bff.projection.every_key import every_key, is_key
+from bff.projection.standing import Standings, Storage
+from bff.projection.stored_view import view_path
 
 __all__ = ["Change", "Preview", "preview"]
 
@@ -56,19 +58,37 @@ async def preview(
 ) -> Preview:
     """Build every key of the view and write nothing. ``show`` bounds the changes, and the failures, that are kept in full.
 
+    Of a view that is to be built beside the current storage, what is stored is what stands in that.
+
     What was written a moment ago and is not projected yet is a change like any other. A document whose id cannot be a key is
     left out: no build touches it. Raises DatastoreUnavailable.
     """
     found, drafts = Preview(view.__view__.name), Drafts(datastore, view)
-    async with aclosing(every_key(datastore, view)) as pages:
+    former = await _former(datastore, view)
+    async with aclosing(every_key(datastore, view, former)) as pages:
         async for page in pages:
             keys = [key for key in page if is_key(view, key)]
             async with aclosing(drafts.of(keys)) as drafted:
                 async for builds in drafted:
-                    for build in builds:
+                    for build in builds if former is None else await _beside(datastore, builds, former):
                         _note(found, build, show)
                     on_progress(found)
     return found
+
+
+async def _former(datastore: Datastore, view: type[ViewModel]) -> Storage | None:
+    """What the lists of the view are of, where that is not of this code."""
+    if not view.__view__.beside:
+        return None
+    [standing] = await Standings(datastore).of([view])
+    return None if standing.current is None or standing.current.name == view.__view__.storage else standing.current
+
+
+async def _beside(datastore: Datastore, builds: Sequence[Build], former: Storage) -> list[Build]:
+    """The same builds, beside what is stored there."""
+    async with datastore.snapshot() as snapshot:
+        documents = await snapshot.get([view_path(former.collection, build.key) for build in builds])
+    return [replace(build, stored=document.data) for build, document in zip(builds, documents, strict=True)]
 
 
 def _note(found: Preview, build: Build, show: int) -> None:

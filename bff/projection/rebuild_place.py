@@ -11,7 +11,7 @@ from bff.document import join_path
 from bff.model.view_model import ViewModel
 from bff.types import Timepoint, Value
 
-__all__ = ["REBUILDS", "RebuildPlace"]
+__all__ = ["REBUILDS", "RebuildPlace", "rebuild_path"]
 
 REBUILDS = "_bff_rebuilds"
 
@@ -37,7 +37,7 @@ class RebuildPlace:
         """Where an interrupted rebuild by the present definition has come to. Raises DatastoreUnavailable."""
         definition = view.__view__
         async with datastore.snapshot() as snapshot:
-            [document] = await snapshot.get([_path(definition.storage)])
+            [document] = await snapshot.get([rebuild_path(definition.storage)])
         data = cast("Mapping[str, Any]", document.data or {})
         if data.get("definition") != definition.definition_hash:
             return None
@@ -53,13 +53,14 @@ class RebuildPlace:
             "built": self.built,
             "failed": self.failed,
         }
-        await datastore.commit([Set(_path(self.storage), data)])
+        await datastore.commit([Set(rebuild_path(self.storage), data)])
 
     @staticmethod
     async def clear(datastore: Datastore, view: type[ViewModel]) -> None:
         """The next rebuild of the view begins at the beginning."""
-        await datastore.commit([Delete(_path(view.__view__.storage))])
+        await datastore.commit([Delete(rebuild_path(view.__view__.storage))])
 
 
-def _path(storage: str) -> str:
+def rebuild_path(storage: str) -> str:
+    """Where it is noted how far the rebuild of a storage is."""
     return join_path(REBUILDS, storage)

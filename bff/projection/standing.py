@@ -88,9 +88,11 @@ class Standings:
         now, definition = await self._datastore.ping(), view.__view__
 
         def change(standing: Standing) -> Standing | None:
-            if standing.find(definition.storage) is not None:
+            if standing.current is not None and standing.current.name == definition.storage:
                 return None
-            return replace(standing, others=(*standing.others, Storage.own(definition, now)))
+            # Anew, where it is known: whoever is about to remove what was left of it leaves it alone.
+            others = (one for one in standing.others if one.name != definition.storage)
+            return replace(standing, others=(*others, Storage.own(definition, now)))
 
         await self._change(definition.name, change)
 
@@ -121,11 +123,28 @@ class Standings:
 
         await self._change(definition.name, change)
 
-    async def forget(self, view: str, storage: str) -> None:
-        """It is gone, unless it has become current meanwhile."""
+    async def abandon(self, view: str, storage: Storage) -> ExpectDocument | None:
+        """It is about to be removed, and to be built throughout if anybody comes back to it; None where somebody has.
+
+        For as long as the document is as expected, nobody has. Repeated, it says so of what was abandoned before.
+        """
+        left = replace(storage, complete=False)
 
         def change(standing: Standing) -> Standing | None:
-            others = tuple(one for one in standing.others if one.name != storage)
+            if storage not in standing.others:
+                return None
+            return replace(standing, others=tuple(left if one == storage else one for one in standing.others))
+
+        if storage.complete:
+            await self._change(view, change)
+        [document] = await self._read([view])
+        return ExpectDocument(document.path, document.update_time) if left in Standing.of(document).others else None
+
+    async def forget(self, view: str, storage: Storage) -> None:
+        """It is gone, unless somebody has come back to it meanwhile."""
+
+        def change(standing: Standing) -> Standing | None:
+            others = tuple(one for one in standing.others if one != storage)
             return None if len(others) == len(standing.others) else replace(standing, others=others)
 
         await self._change(view, change)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from bff.datastore.port import Datastore, Merge
+from bff.errors import DatastoreUnavailable
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
@@ -15,11 +16,12 @@ from bff.model.view_model import ViewModel
 from bff.projection.checkpoint import Checkpoint, name_for
 from bff.projection.every_key import every_key
 from bff.projection.projector import Projector
+from bff.projection.prune import Pruned, prune
 from bff.projection.reader import ViewReader
 from bff.projection.rebuild import RebuildProgress
 from bff.projection.rebuild_place import REBUILDS, RebuildPlace
 from bff.projection.standing import Standing, Standings
-from tests.projection.support import delete, everything, get, write
+from tests.projection.support import Wrapped, delete, everything, get, write
 
 pytestmark = pytest.mark.anyio
 
@@ -250,3 +252,64 @@ async def test_a_view_that_was_in_place_before_has_that_as_its_former_storage(da
     assert found.current is not None
     assert found.current.name == "ShelfPage"
     assert [one.name for one in found.others] == [NEW.__view__.storage]
+
+
+async def left_of(datastore: Datastore, view: type[ViewModel]) -> int:
+    """How many documents there are of a storage, and about it."""
+    storage = view.__view__.storage
+    metadata = [one for one in (await everything(datastore, "_bff_views")).values() if (one.data or {})["view"] == storage]
+    return len(await everything(datastore, view.__view__.collection)) + len(metadata)
+
+
+async def test_what_is_neither_current_nor_followed_is_pruned(datastore: Datastore) -> None:
+    await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(5)))
+    await built_by(datastore, OLD_CATALOG)
+    assert await prune(datastore, OLD, 0) == [], "it is current"
+    await built_by(datastore, NEW_CATALOG)
+    assert await prune(datastore, NEW, 3600) == [], "it was so until a moment ago"
+    assert await prune(datastore, OLD, 0) == [], "it is this code's"
+    assert await prune(datastore, NEW, 0) == [Pruned("ShelfPage", OLD.__view__.storage, 5, complete=True)]
+    assert await left_of(datastore, OLD) == 0
+    assert await left_of(datastore, NEW) == 10
+    assert await stand(datastore) == ("new", [])
+    assert await prune(datastore, NEW, 0) == []
+    assert await built_by(datastore, OLD_CATALOG) == [RebuildProgress("ShelfPage", found=5, built=5, complete=True)]
+    assert await names(datastore, OLD) == {f"s{number}": f"n{number}" for number in range(5)}
+
+
+async def test_pruning_that_is_interrupted_goes_on(datastore: Datastore) -> None:
+    class Gone(Wrapped):
+        """Goes away after some pages are removed."""
+
+        async def on_call(self, call: str) -> None:
+            if call.startswith("commit ") and "_bff_views/ShelfPage" in call:
+                raise DatastoreUnavailable("gone")
+            await super().on_call(call)
+
+    await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(5)))
+    await built_by(datastore, OLD_CATALOG)
+    await built_by(datastore, NEW_CATALOG)
+    with pytest.raises(DatastoreUnavailable):
+        await prune(Gone(datastore), NEW, 0)
+    assert await stand(datastore) == ("new", [("old", False)]), "known as not complete any more, before anything is removed"
+    assert await left_of(datastore, OLD) == 5
+    assert await prune(datastore, NEW, 0) == [Pruned("ShelfPage", OLD.__view__.storage, 0, complete=True)]
+    assert await left_of(datastore, OLD) == 0
+
+
+async def test_who_comes_back_while_it_is_pruned_keeps_what_he_builds(datastore: Datastore) -> None:
+    class Back(Wrapped):
+        """Just before the first page is removed, a process of the old code begins."""
+
+        async def on_call(self, call: str) -> None:
+            if call.startswith(f"commit {OLD.__view__.collection}/"):
+                await Standings(datastore).begin(OLD)
+            await super().on_call(call)
+
+    await write(datastore, *(Shelf(id=f"s{number}", name=f"n{number}") for number in range(5)))
+    await built_by(datastore, OLD_CATALOG)
+    await built_by(datastore, NEW_CATALOG)
+    assert await prune(Back(datastore), NEW, 0) == [Pruned("ShelfPage", OLD.__view__.storage)]
+    assert await left_of(datastore, OLD) == 10
+    await built_by(datastore, OLD_CATALOG)
+    assert await stand(datastore) == ("old", [("new", True)])
