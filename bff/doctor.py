@@ -103,6 +103,8 @@ async def _projector(datastore: Datastore, now: Timepoint) -> Finding:
 async def _beside(datastore: Datastore, catalog: Catalog) -> AsyncIterator[Finding]:
     """Views that are stored beside those of former code: which storage is current, and which others there are."""
     views = list(catalog.beside.values())
+    if not views:
+        return
     for view, standing in zip(views, await Standings(datastore).of(views), strict=True):
         definition, current = view.__view__, standing.current
         own = standing.find(definition.storage)

@@ -84,12 +84,12 @@ class Standings:
         return [Standing.of(document) for document in await self._read([view.__view__.name for view in views])]
 
     async def begin(self, view: type[ViewModel]) -> None:
-        """Its storage is about to be built: it is known from now on, so that it can be seen, and pruned one day."""
+        """Its storage is about to be built throughout: that is known from now on, and that it is not complete until then."""
         now, definition = await self._datastore.ping(), view.__view__
 
         def change(standing: Standing) -> Standing | None:
             if standing.current is not None and standing.current.name == definition.storage:
-                return None
+                return replace(standing, current=replace(standing.current, complete=False))
             # Anew, where it is known: whoever is about to remove what was left of it leaves it alone.
             others = (one for one in standing.others if one.name != definition.storage)
             return replace(standing, others=(*others, Storage.own(definition, now)))

@@ -95,16 +95,12 @@ class Storages:
                 self.waiting = waiting
                 self._supervisor.healthy(NAME)
                 if switched:
-                    await self._tell()
+                    for told in self.on_switch:
+                        await told()
                 if not waiting:
+                    self._switched.set()
                     return
         raise DatastoreUnavailable("the listener ended")
-
-    async def _tell(self) -> None:
-        for told in self.on_switch:
-            await told()
-        if not self.waiting:
-            self._switched.set()
 
 
 def _is_own(view: type[ViewModel], standing: Standing) -> bool:

@@ -21,7 +21,7 @@ from bff.query import Query
 from tests.faults.forked import work_off
 from tests.faults.killing import KILL, TRACE, KillingDatastore
 
-__all__ = ["BOOKS", "NEW", "Author", "Book", "Life", "work", "written"]
+__all__ = ["AUTHORS", "BOOKS", "NEW", "Author", "Book", "BookStore", "Life", "keep_writing", "work", "write", "written"]
 
 BOOKS = 60
 AUTHORS = 6
@@ -106,12 +106,12 @@ async def _run(life: Life) -> None:
     async with KillingDatastore() as datastore:
         if life.begins:
             authors = [Author(id=f"a{number}", name=f"name {number}") for number in range(AUTHORS)]
-            await _write(datastore.inner, *authors, *(written(number, 0) for number in range(BOOKS)))
+            await write(datastore.inner, *authors, *(written(number, 0) for number in range(BOOKS)))
             await rebuild(datastore.inner, [OLD])
         # The projector's own calls kill nobody: it is the rebuild that is interrupted.
         catalog = Catalog.of([OLD] if life.begins else [NEW])
         async with Projector(datastore.inner, catalog, mixed_seconds=0.05) as projector:
-            writing = asyncio.create_task(_keep_writing(datastore.inner))
+            writing = asyncio.create_task(keep_writing(datastore.inner))
             told: list[RebuildProgress] = []
             await rebuild(datastore, [NEW], resume=True, page=PAGE, on_progress=told.append)
             writing.cancel()
@@ -123,7 +123,7 @@ async def _run(life: Life) -> None:
             # What old code has built meanwhile, past where the rebuild was.
             while await _of_old_code(datastore.inner):  # noqa: ASYNC110 - what is waited for is a state, not an event
                 await asyncio.sleep(0.02)
-            await projector.wait_for(await _write(datastore.inner, Author(id="a0", name="the last")))
+            await projector.wait_for(await write(datastore.inner, Author(id="a0", name="the last")))
         if life.report:
             text = json.dumps([asdict(told[0]), asdict(told[-1])])
             await asyncio.to_thread(Path(life.report).write_text, text)
@@ -135,13 +135,13 @@ async def _of_old_code(datastore: Datastore) -> bool:
     return any((document.data or {})["definition"] != NEW.__view__.definition_hash for document in stored)
 
 
-async def _keep_writing(datastore: Datastore) -> None:
+async def keep_writing(datastore: Datastore) -> None:
     """Books and authors change, come and go, until it is cancelled."""
     for round in range(1, 1_000_000):
         for number in range(0, BOOKS, 7):
-            await _write(datastore, written(number, round), Author(id=f"a{number % AUTHORS}", name=f"name {number} {round}"))
-        await _write(datastore, written(BOOKS + round % 5, round))
+            await write(datastore, written(number, round), Author(id=f"a{number % AUTHORS}", name=f"name {number} {round}"))
+        await write(datastore, written(BOOKS + round % 5, round))
 
 
-async def _write(datastore: Datastore, *models: DomainModel) -> int:
+async def write(datastore: Datastore, *models: DomainModel) -> int:
     return (await datastore.commit([Set(model.path, model.to_data()) for model in models])).timepoint

@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from bff import App
 from bff.datastore.port import Datastore, Merge
 from bff.errors import DatastoreUnavailable
+from bff.indexes.config import index_config
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
@@ -21,6 +23,7 @@ from bff.projection.reader import ViewReader
 from bff.projection.rebuild import RebuildProgress
 from bff.projection.rebuild_place import REBUILDS, RebuildPlace
 from bff.projection.standing import Standing, Standings
+from bff.rules.security_rules import security_rules
 from tests.projection.support import Wrapped, delete, everything, get, write
 
 pytestmark = pytest.mark.anyio
@@ -313,3 +316,23 @@ async def test_who_comes_back_while_it_is_pruned_keeps_what_he_builds(datastore:
     assert await left_of(datastore, OLD) == 10
     await built_by(datastore, OLD_CATALOG)
     assert await stand(datastore) == ("old", [("new", True)])
+
+
+def test_rules_and_indexes_name_the_storage() -> None:
+    app = App(views=[NEW])
+    collection = NEW.__view__.collection
+    assert f"match /{collection}/{{id}} {{" in security_rules(app.catalog)
+    config = index_config(app.catalog, app.schema, depth=1)
+    assert {one["collectionGroup"] for one in config.indexes} == {collection}
+
+
+async def test_a_storage_that_no_checkpoint_speaks_of_is_built_throughout(datastore: Datastore) -> None:
+    await write(datastore, Shelf(id="s1", name="one"))
+    await built_by(datastore, OLD_CATALOG)
+    await built_by(datastore, NEW_CATALOG)
+    await delete(datastore, f"_bff_projectors/{name_for(NEW_CATALOG)}")
+    await write(datastore, Shelf(id="s1", name="two"))
+    await built_by(datastore, OLD_CATALOG)
+    assert await built_by(datastore, NEW_CATALOG) == [RebuildProgress("ShelfPage", found=1, built=1, complete=True)]
+    assert await names(datastore, NEW) == {"s1": "TWO"}
+    assert await stand(datastore) == ("new", [("old", True)])
