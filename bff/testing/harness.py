@@ -146,6 +146,8 @@ class AppHarness:
             for _ in self.app.catalog.mediators:
                 await self.runtime.mediation.wait_for(await self.runtime.datastore.ping(), self.timeout)
         await projector.wait_for(await self.runtime.datastore.ping(), self.timeout)
+        # What is built beside the views of former code is shown once that is done.
+        await self.runtime.storages.wait(self.timeout)
 
     @property
     def _path(self) -> str:
