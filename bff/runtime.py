@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 
 from bff.auth.revocation import Revocations
@@ -79,7 +80,9 @@ async def open_runtime(
         datastore = await stack.enter_async_context(datastore or open_datastore(settings.datastore_url))
         given = broadcast is not None
         broadcast = await stack.enter_async_context(broadcast or open_broadcast(settings.broadcast_url))
-        storages = await stack.enter_async_context(Storages(datastore, catalog))
+        # A projector of this process makes its own storages current.
+        kept = None if "projector" in roles else partial(RemoteAsOf, datastore, name_for(catalog))
+        storages = await stack.enter_async_context(Storages(datastore, catalog, kept=kept))
         projector = mediation = outbox = relay = hub = as_of = expiry = None
         if "projector" in roles:
             projector = await stack.enter_async_context(

@@ -183,3 +183,17 @@ def test_nothing_is_pruned_that_may_be_in_use(tmp_path: Path) -> None:
     refused = run(tmp_path, "rebuild", "--prune", "--older-than", "1m")
     assert refused.exit_code != 0
     assert "--older-than" in str(refused.exception) + refused.output
+
+
+async def test_a_process_is_ready_by_a_projector_of_its_code_whichever_is_current(tmp_path: Path) -> None:
+    """After the switch, one more process of the old code starts; its projector is still there."""
+    async with AppHarness(App(views=[OLD]), settings=settings(tmp_path)) as older:
+        await write(older.runtime.datastore, Shelf(id="s01", name="one"))
+        await older.settled()
+        async with AppHarness(App(views=[NEW]), settings=settings(tmp_path)) as newer:
+            await newer.settled()
+        async with AppHarness(App(views=[OLD]), settings=settings(tmp_path, "web")) as another:
+            assert another.runtime.storages.waiting
+            await another.runtime.storages.wait()
+            assert (await another.http.get("/readyz")).json()["checks"]["storages"]["ok"]
+            assert await listed(another) == {"s01": "one"}
