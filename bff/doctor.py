@@ -109,7 +109,7 @@ async def _beside(datastore: Datastore, catalog: Catalog) -> AsyncIterator[Findi
         definition, current = view.__view__, standing.current
         own = standing.find(definition.storage)
         others = ", ".join(f"{one.name} since {_time(one.since)}" for one in standing.others if one is not own)
-        if current is not None and current is own:
+        if own is not None and own is current:
             former = f"; former: {others} (bff rebuild --prune)" if others else ""
             yield Finding("definition", True, f"{own.name} is current since {_time(own.since)}{former}")
             continue
