@@ -125,7 +125,12 @@ async def test_it_is_not_ready_until_then_and_holds_no_listener_afterwards(tmp_p
         check = answer.json()["checks"]["storages"]
         assert check["waiting"] == [{"view": "ShelfPage", "storage": NEW.__view__.storage, "former": OLD.__view__.storage}]
         assert check["since"] is not None
+        relay = newer.runtime.relay
+        assert relay is not None
+        await relay.wait_for(await newer.runtime.datastore.ping())
+        assert not relay.following, "nobody's cache is to believe it"
         await built(newer)
+        assert relay.following
         answer = await newer.http.get("/readyz")
         assert answer.status_code == 200, answer.json()
         assert answer.json()["checks"]["storages"]["waiting"] == []
