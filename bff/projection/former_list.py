@@ -22,8 +22,9 @@ def in_former(query: Query, view: type[ViewModel], former: Storage) -> Query:
     asked = {compare.field for compare in leaves(query.where)} | {order.field for order in query.order_by}
     lacking = sorted({field.partition(".")[0] for field in asked} - OWN - set(former.fields))
     if lacking:
+        told = ", ".join(dict.fromkeys("its readers" if name.startswith("_") else name for name in lacking))
         raise BeingBuilt(
-            f"{view.__view__.name} is being built with {', '.join(lacking)}, by which it can be listed once that is complete: "
+            f"{view.__view__.name} is being built with {told}, by which it can be listed once that is complete: "
             "ask again later, or without"
         )
     orders = query.full_order()

@@ -90,6 +90,8 @@ async def test_a_list_by_what_only_the_new_definition_has_waits_for_it(tmp_path:
         [error] = (await newer.execute(ask))["errors"]
         assert error["extensions"]["code"] == "BEING_BUILT"
         assert "length" in error["message"]
+        former = await newer.execute('{ shelfPages(filter: {name: {eq: "n1"}}) { edges { node { name } } } }')
+        assert former["data"] == {"shelfPages": {"edges": [{"node": {"name": "N1"}}]}}, "selected by what the old code made of it"
         await built(newer)
         assert (await newer.execute(ask))["data"] == {"shelfPages": {"edges": [{"node": {"id": "s10"}}, {"node": {"id": "s11"}}]}}
 

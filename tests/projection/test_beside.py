@@ -8,6 +8,7 @@ from bff import App
 from bff.datastore.port import Datastore
 from bff.errors import DatastoreUnavailable
 from bff.indexes.config import index_config
+from bff.live.channels import Channels
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
@@ -71,6 +72,7 @@ def test_a_storage_is_a_constant_of_the_code() -> None:
     assert new().__view__.storage == definition.storage
     assert OLD.__view__.storage != definition.storage
     assert OLD_CATALOG.beside_code != NEW_CATALOG.beside_code
+    assert len({Channels(code=one.beside_code).pulse for one in (OLD_CATALOG, NEW_CATALOG, Catalog.of([]))}) == 3
 
 
 def test_its_collection_and_its_name_may_differ() -> None:
