@@ -73,7 +73,11 @@ def mutation_resolver(definition: MutationDefinition, catalog: Catalog, success:
             return refusal
         context.renew()
         id, prepared = cast("tuple[str | None, Any]", done.result)
-        return await answer.give(context, id, prepared, done.timepoint)
+        try:
+            # While it is flushed. Nobody is told of what was built before that is done.
+            return await answer.give(context, id, prepared, done.timepoint)
+        finally:
+            await done.commit.flushed()
 
     return resolve
 

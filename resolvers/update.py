@@ -45,9 +45,12 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
             for name, value in values.items():
                 setattr(opened, fields[name].name, value)
 
-        await unit(context, info, work)
+        done = await unit(context, info, work)
         context.renew()
-        [document] = await fresh_views(context, view, [id])
+        try:
+            [document] = await fresh_views(context, view, [id])
+        finally:
+            await done.commit.flushed()
         return document
 
     return resolve

@@ -6,7 +6,7 @@ call in time, and never block the event loop for longer than a read of one docum
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -20,6 +20,7 @@ __all__ = [
     "Commit",
     "Datastore",
     "Delete",
+    "EarlyCommit",
     "ExpectDocument",
     "ExpectQuery",
     "Expectation",
@@ -108,6 +109,21 @@ class Commit:
     """
 
     timepoint: Timepoint
+
+
+async def _survives() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyCommit:
+    """A commit that is made, and can be read, but may be lost with the power until ``flushed()`` has returned: before that,
+    nobody is told that it was made. ``flushed`` raises OutcomeUnknown. Every commit that is made later is of a datastore that has
+    flushed this one when it returns.
+    """
+
+    commit: Commit
+    flushed: Callable[[], Awaitable[None]] = _survives
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +224,11 @@ class Listening(Protocol):
 
 
 class Datastore(Protocol):
-    """A document database. Opened and closed as an async context manager; one per event loop."""
+    """A document database. Opened and closed as an async context manager; one per event loop.
+
+    One that waits for a disk may have a method ``commit_early``, as ``commit``, that returns an ``EarlyCommit``: what is made of
+    the commit can be made while it is flushed.
+    """
 
     @property
     def url(self) -> str:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Generic, TypeAlias, TypeVar
 from uuid import uuid4
 
-from bff.datastore.port import Datastore, Delete, Merge, Precondition, Set, Write
+from bff.datastore.port import Commit, Datastore, Delete, EarlyCommit, Merge, Precondition, Set, Write
 from bff.datastore.unit_of_work import Change, UnitOfWork
 from bff.document import Document, join_path
 from bff.errors import Conflict
@@ -170,21 +170,28 @@ class TransactionSession:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What a transaction returned, the timepoint of its commit, what that made of which documents, and how often it was begun."""
+    """What a transaction returned, its commit, what that made of which documents, and how often it was begun."""
 
     result: T
-    timepoint: Timepoint
+    commit: EarlyCommit
     changes: Sequence[Change] = ()
     attempts: int = 1
 
+    @property
+    def timepoint(self) -> Timepoint:
+        return self.commit.commit.timepoint
+
 
 async def transaction(
-    datastore: Datastore, work: Callable[[TransactionSession], Awaitable[T]], *, seconds: float = 15.0
+    datastore: Datastore, work: Callable[[TransactionSession], Awaitable[T]], *, seconds: float = 15.0, early: bool = False
 ) -> Done[T]:
     """Do ``work`` in one serializable unit of work, again from the start whenever a commit finds that a read no longer holds.
 
     Inside it, ``City.get`` and the like are part of the unit of work; what ``work`` changed of them is saved when it returns, and
     nothing is when it raises. It may be called several times: let it touch nothing but documents.
+
+    With ``early``, it may return before the commit is flushed: nobody is to be told of it before ``commit.flushed()`` of what it
+    returns has returned.
 
     Raises Conflict after ``seconds`` of conflicts, and whatever ``work`` raises.
     """
@@ -201,7 +208,8 @@ async def transaction(
             changes = session.changes()
             try:
                 # All that changed is handed over by now.
-                return Done(result, await session.unit.commit(), changes, attempts)
+                commit = await session.unit.commit_early() if early else EarlyCommit(Commit(await session.unit.commit()))
+                return Done(result, commit, changes, attempts)
             except Conflict:
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise

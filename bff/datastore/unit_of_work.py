@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from bff.datastore.port import Datastore, Delete, Expectation, ExpectDocument, ExpectQuery, Merge, Set, Snapshot, Snapshots, Write
+from bff.datastore.port import (
+    Commit,
+    Datastore,
+    Delete,
+    EarlyCommit,
+    Expectation,
+    ExpectDocument,
+    ExpectQuery,
+    Merge,
+    Set,
+    Snapshot,
+    Snapshots,
+    Write,
+)
 from bff.document import Document
 from bff.matching import run
 from bff.query import Query
 from bff.types import Timepoint, Value
 from bff.values import same_data
 
-__all__ = ["Change", "UnitOfWork"]
+__all__ = ["Change", "CommitEarly", "UnitOfWork"]
+
+CommitEarly: TypeAlias = Callable[[Iterable[Write], Iterable[Expectation]], Awaitable[EarlyCommit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +105,21 @@ class UnitOfWork:
 
     async def commit(self) -> Timepoint:
         """Make the writes if every read still holds. Raises Conflict where one does not, and what ``Datastore.commit`` raises."""
-        if not self._writes and not self._expectations:
-            # A snapshot that nobody read from has no timepoint yet.
-            return await self._datastore.ping()
         if not self._writes:
-            # Reads of one timepoint are consistent as they are: there is nothing to protect.
-            return self._snapshot.timepoint
+            return await self._timepoint()
         return (await self._datastore.commit(self._writes.values(), self._expectations)).timepoint
+
+    async def commit_early(self) -> EarlyCommit:
+        """As ``commit``, but returns before what it has made is flushed, where the datastore can do that."""
+        early: CommitEarly | None = getattr(self._datastore, "commit_early", None)
+        if early is None or not self._writes:
+            return EarlyCommit(Commit(await self.commit()))
+        return await early(self._writes.values(), self._expectations)
+
+    async def _timepoint(self) -> Timepoint:
+        """Reads of one timepoint are consistent as they are: there is nothing to protect."""
+        # A snapshot that nobody read from has none yet.
+        return self._snapshot.timepoint if self._expectations else await self._datastore.ping()
 
     def _as_written(self, document: Document) -> Document:
         write = self._writes.get(document.path)

@@ -6,11 +6,24 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from random import Random
 from typing import Literal
 
 from bff.broadcast.port import RESYNC, Broadcast, Message, Resync, Subscription
-from bff.datastore.port import Changes, Commit, Datastore, Expectation, Listening, ResumePoint, Snapshot, Target, Write
+from bff.datastore.port import (
+    Changes,
+    Commit,
+    Datastore,
+    EarlyCommit,
+    Expectation,
+    Listening,
+    ResumePoint,
+    Snapshot,
+    Target,
+    Write,
+)
+from bff.datastore.unit_of_work import CommitEarly
 from bff.document import Document
 from bff.errors import BroadcastError, DatastoreUnavailable, OutcomeUnknown
 from bff.query import Query
@@ -123,6 +136,21 @@ class Link:
             self._unknown -= 1
             raise OutcomeUnknown("the answer was lost")
         return commit
+
+    async def commit_early(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> EarlyCommit:
+        early: CommitEarly | None = getattr(self.inner, "commit_early", None)
+        if early is None:
+            return EarlyCommit(await self.commit(writes, expect))
+        await self.call()
+        commit = await early(writes, expect)
+        return EarlyCommit(commit.commit, partial(self._flushed, commit))
+
+    async def _flushed(self, commit: EarlyCommit) -> None:
+        await commit.flushed()
+        await self.call()  # it was made, and the process died before it knew
+        if self._unknown:
+            self._unknown -= 1
+            raise OutcomeUnknown("the answer was lost")
 
     @asynccontextmanager
     async def listen(self, targets: Sequence[Target], since: ResumePoint | None = None) -> AsyncIterator[Listening]:

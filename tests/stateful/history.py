@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bff.datastore.port import Commit, Datastore, Delete, Expectation, Listening, ResumePoint, Set, Snapshot, Target, Write
+from bff.datastore.port import (
+    Commit,
+    Datastore,
+    Delete,
+    EarlyCommit,
+    Expectation,
+    Listening,
+    ResumePoint,
+    Set,
+    Snapshot,
+    Target,
+    Write,
+)
+from bff.datastore.unit_of_work import CommitEarly
 from bff.document import collection_of, document_id
 from bff.types import Timepoint
 from tests.stateful.domain import COLLECTIONS, VIEWS
@@ -154,7 +167,7 @@ class Recorder:
     def __init__(self, inner: Datastore) -> None:
         self.inner = inner
         self.history = History()
-        self._under_way: set[asyncio.Task[Commit]] = set()
+        self._under_way: set[asyncio.Task[EarlyCommit]] = set()
 
     @property
     def url(self) -> str:
@@ -188,17 +201,26 @@ class Recorder:
             yield snapshot
 
     async def commit(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> Commit:
-        task = asyncio.create_task(self._commit(tuple(writes), tuple(expect)))
+        early = await self._begun(self._commit(tuple(writes), tuple(expect)))
+        return early.commit
+
+    async def commit_early(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> EarlyCommit:
+        return await self._begun(self._commit(tuple(writes), tuple(expect), getattr(self.inner, "commit_early", None)))
+
+    async def _begun(self, commit: Coroutine[Any, Any, EarlyCommit]) -> EarlyCommit:
+        task = asyncio.create_task(commit)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def _commit(self, writes: tuple[Write, ...], expect: tuple[Expectation, ...]) -> Commit:
-        commit = await self.inner.commit(writes, expect)
-        self.history.add(Recorded(commit.timepoint, writes))
+    async def _commit(
+        self, writes: tuple[Write, ...], expect: tuple[Expectation, ...], early: CommitEarly | None = None
+    ) -> EarlyCommit:
+        commit = EarlyCommit(await self.inner.commit(writes, expect)) if early is None else await early(writes, expect)
+        self.history.add(Recorded(commit.commit.timepoint, writes))
         return commit
 
-    def _ended(self, task: asyncio.Task[Commit]) -> None:
+    def _ended(self, task: asyncio.Task[EarlyCommit]) -> None:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # its caller's to handle, if there still is one

@@ -6,13 +6,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from bff.datastore.port import Commit
+from bff.datastore.port import Commit, EarlyCommit
+from bff.datastore.sqlite.log_flush import LogFlush
 from bff.datastore.sqlite.short_commits import ShortCommits
 from bff.datastore.sqlite.workers import Workers
 from bff.datastore.sqlite.writing import CommitRequest, Writer
-from bff.errors import BFFError, DatastoreError, DatastoreUnavailable
+from bff.errors import BFFError, DatastoreError, DatastoreUnavailable, OutcomeUnknown
 
 __all__ = ["Commits"]
 
@@ -50,10 +52,13 @@ class Commits:
     wait for a place. A short one that finds the writer idle is made then and there, on the event loop.
     """
 
-    def __init__(self, workers: Workers, writer: Writer, short: ShortCommits, committed: Callable[[], None]) -> None:
+    def __init__(
+        self, workers: Workers, writer: Writer, short: ShortCommits, flush: LogFlush, committed: Callable[[], None]
+    ) -> None:
         self._workers = workers
         self._writer = writer
         self._short = short
+        self._flush = flush
         self._committed = committed
         self._waiting: deque[Waiting] = deque()
         self._places = asyncio.Semaphore(MAX_WAITING)
@@ -63,17 +68,33 @@ class Commits:
 
     @property
     def busy(self) -> bool:
-        """Whether a commit waits for the writer, or is with it."""
-        return not self._idle.is_set()
+        """Whether a commit waits for the writer, is with it, or is being flushed."""
+        return not self._idle.is_set() or self._flush.pending
 
     async def commit(self, request: CommitRequest) -> Commit:
-        """Returns, or raises, when the writer has decided; also to a caller that is cancelled in the meantime."""
-        made = self._made_here(request) if self._idle.is_set() and not self._closed else None
-        if made is not None:
-            self._committed()
-            if isinstance(made, BFFError):
-                raise made
-            return made
+        """Returns, or raises, when the writer has decided; also to a caller that is cancelled in the meantime.
+
+        What was made early before is flushed by then, too.
+        """
+        made = self._made_here(request) or await self._made_in_thread(request)
+        if self._flush.pending:
+            await self._flush.done()
+        return made
+
+    async def commit_early(self, request: CommitRequest) -> EarlyCommit:
+        """As ``commit``, and returns before it is flushed where nobody else waits for the disk.
+
+        Where somebody does, one flush is to be for all: the thread's next transaction.
+        """
+        if not self._writer.flushes(request) or self._flush.pending:
+            return EarlyCommit(await self.commit(request))
+        made = self._made_here(request, early=True)
+        if made is None:
+            return EarlyCommit(await self.commit(request))
+        self._flush.begin()
+        return EarlyCommit(made, self._flush.done)
+
+    async def _made_in_thread(self, request: CommitRequest) -> Commit:
         async with self._places:
             if self._closed:
                 raise DatastoreUnavailable("sqlite: the datastore was closed before this commit began; nothing was written")
@@ -89,13 +110,22 @@ class Commits:
                 await self._withdraw(waiting)
                 raise
 
-    def _made_here(self, request: CommitRequest) -> Commit | BFFError | None:
+    def _made_here(self, request: CommitRequest, *, early: bool = False) -> Commit | None:
+        """None where it is to be made in the thread."""
+        if self._closed or not self._idle.is_set():
+            return None
         try:
-            return self._short.make(request)
-        except BFFError as error:
-            return error
+            made = self._short.make(request, early=early)
+        except BFFError:
+            self._committed()
+            raise
         except Exception as error:
-            return _unexpected(error)
+            raise _unexpected(error) from error
+        if made is not None:
+            self._committed()
+        if isinstance(made, BFFError):
+            raise made
+        return made
 
     async def _withdraw(self, waiting: Waiting) -> None:
         """Take a commit back that has not begun; wait for one that has, so that its caller knows it is over."""
@@ -143,6 +173,8 @@ class Commits:
         """What waits for the writer is written first; what waits for another process's lock gives up."""
         self._closed = True
         await self._idle.wait()
+        with suppress(OutcomeUnknown):  # whoever made it is told
+            await self._flush.done()
 
 
 def _unexpected(error: BaseException) -> DatastoreError:

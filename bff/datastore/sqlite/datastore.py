@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from bff.datastore.port import Commit, Delete, Expectation, ResumePoint, Target, Write
+from bff.datastore.port import Commit, Delete, EarlyCommit, Expectation, ResumePoint, Target, Write
 from bff.datastore.sqlite.commits import Commits
 from bff.datastore.sqlite.listening import SQLiteListening
+from bff.datastore.sqlite.log_flush import LogFlush
 from bff.datastore.sqlite.names import Names
 from bff.datastore.sqlite.readers import Readers, SQLiteSnapshot
 from bff.datastore.sqlite.schema import open_database
@@ -81,7 +82,7 @@ class SQLiteDatastore:
         self._readers = Readers(path, names)
         writer = Writer(connection, path, names, durable=self._file is not None)
         short = ShortCommits(writer, path, self._readers.rounds)
-        self._commits = Commits(self._writing, writer, short, self._wakes.committed)
+        self._commits = Commits(self._writing, writer, short, LogFlush(self._writing, path), self._wakes.committed)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -129,9 +130,12 @@ class SQLiteDatastore:
 
     async def commit(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> Commit:
         _, commits = self._opened()
-        asked = tuple(writes)
-        derived = all(write.derived for write in asked)
-        return await commits.commit(CommitRequest(asked, tuple(expect), tuple(map(text_of, asked)), derived))
+        return await commits.commit(_request(writes, expect))
+
+    async def commit_early(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> EarlyCommit:
+        """As ``commit``: see ``bff.datastore.port.EarlyCommit``."""
+        _, commits = self._opened()
+        return await commits.commit_early(_request(writes, expect))
 
     @asynccontextmanager
     async def listen(self, targets: Sequence[Target], since: ResumePoint | None = None) -> AsyncIterator[SQLiteListening]:
@@ -162,6 +166,12 @@ class SQLiteDatastore:
     def _wake(self) -> None:
         for listener in self._listeners:
             listener.wake()
+
+
+def _request(writes: Iterable[Write], expect: Iterable[Expectation]) -> CommitRequest:
+    asked = tuple(writes)
+    derived = all(write.derived for write in asked)
+    return CommitRequest(asked, tuple(expect), tuple(map(text_of, asked)), derived)
 
 
 def text_of(write: Write) -> bytes | None:

@@ -31,9 +31,14 @@ class ShortCommits:
         self._left = 0
         self._moved: int | None = None
 
-    def make(self, request: CommitRequest) -> Commit | BFFError | None:
-        """What it came to; None where it is to be made in the thread, and nothing was written."""
-        if not self._left or self._rounds.is_over or self._writer.flushes(request) or not _is_short(request):
+    def make(self, request: CommitRequest, *, early: bool) -> Commit | BFFError | None:
+        """What it came to; None where it is to be made in the thread, and nothing was written.
+
+        With ``early``, also what is to be flushed: by the caller.
+        """
+        if not self._left or self._rounds.is_over or not _is_short(request):
+            return None
+        if self._writer.flushes(request) and not early:
             return None
         if self._last_moved() != self._moved:
             return None

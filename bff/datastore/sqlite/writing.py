@@ -86,7 +86,7 @@ class Writer:
         return self._apply(requests, wanted, UNHURRIED)
 
     def apply_here(self, request: CommitRequest, pace: Pace) -> Commit | BFFError:
-        """What one request came to, on the event loop: no lock is waited for, and the log is not moved into the file.
+        """What one request came to, on the event loop: no lock is waited for, nothing flushed, no log moved into the file.
 
         Raises TooLong where it is to be made in a thread, and OutcomeUnknown.
         """
@@ -108,7 +108,8 @@ class Writer:
         connection = self._connection
         try:
             with translated(self._path, "writing to"):
-                self._set(flushes=not all(request.derived for request in requests), checkpoints=pace is UNHURRIED)
+                here = pace is not UNHURRIED
+                self._set(flushes=not here and not all(request.derived for request in requests), checkpoints=not here)
                 begin_writing(connection, wanted)
                 before = last = read_clock(connection)
                 outcomes: list[Commit | BFFError] = []
