@@ -118,8 +118,7 @@ async def _survives() -> None:
 @dataclass(frozen=True, slots=True)
 class EarlyCommit:
     """A commit that is made, and can be read, but may be lost with the power until ``flushed()`` has returned: before that,
-    nobody is told that it was made. ``flushed`` raises OutcomeUnknown. Every commit that is made later is of a datastore that has
-    flushed this one when it returns.
+    nobody is told that it was made. ``flushed`` raises OutcomeUnknown. No other commit is made before that.
     """
 
     commit: Commit

@@ -15,7 +15,7 @@ from bff import App, DomainModel, Settings, Store, ViewModel, field, mutation, r
 from bff.datastore.port import EarlyCommit, Precondition, Set, Write
 from bff.datastore.sqlite import log_flush, rounds, short_commits
 from bff.datastore.sqlite.datastore import SQLiteDatastore
-from bff.errors import Conflict, OutcomeUnknown
+from bff.errors import Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.testing.datastore_case import PATIENCE, data_of
 from bff.testing.harness import AppHarness
 
@@ -83,12 +83,12 @@ async def test_it_can_be_read_while_it_is_flushed(tmp_path: Path, disk: Disk) ->
 
 
 @pytest.mark.parametrize("write", [view(1), Set("a/c", {"n": 1})], ids=["derived", "another"])
-async def test_no_later_commit_returns_before_it_is_flushed(tmp_path: Path, disk: Disk, write: Write) -> None:
+async def test_no_later_commit_is_made_before_it_is_flushed(tmp_path: Path, disk: Disk, write: Write) -> None:
     async with opened(tmp_path / "city.db") as datastore:
         early = await datastore.commit_early([Set("a/b", {"n": 1})])
         later = asyncio.create_task(datastore.commit([write]))
         await begun(disk)
-        await data_of(datastore, "a/b")
+        assert await data_of(datastore, write.path) is None
         assert not later.done()
         disk.let()
         await asyncio.gather(later, early.flushed())
@@ -122,12 +122,14 @@ async def test_a_disk_that_fails_leaves_the_outcome_unknown(tmp_path: Path, disk
     async with opened(tmp_path / "city.db") as datastore:
         disk.fails = True
         early = await datastore.commit_early([Set("a/b", {"n": 1})])
-        later = asyncio.create_task(datastore.commit([view(1)]))
+        flushed, later = asyncio.ensure_future(early.flushed()), asyncio.create_task(datastore.commit([view(1)]))
         await begun(disk)
         disk.let()
-        for waiting in (early.flushed(), later):
-            with pytest.raises(OutcomeUnknown, match="Input/output error"):
-                await waiting
+        with pytest.raises(DatastoreUnavailable, match=r"nothing was written.*Input/output error"):
+            await later
+        with pytest.raises(OutcomeUnknown, match="Input/output error"):
+            await flushed
+        assert await data_of(datastore, "v/w") is None
 
 
 async def test_a_refused_one_is_flushed_by_nobody(tmp_path: Path, disk: Disk) -> None:
@@ -197,7 +199,9 @@ async def test_neither_who_asked_nor_who_looks_on_is_told_before_it_is_flushed(t
             answered = asyncio.create_task(running.execute(changing))
             await begun(disk)
             for _ in range(100):
-                await data_of(running.runtime.datastore, "LampView/l")
+                shown = await data_of(running.runtime.datastore, "LampView/l")
+                assert shown is not None
+                assert shown["switched"] == 0
             assert not answered.done()
             assert not pushed.done()
             disk.let()

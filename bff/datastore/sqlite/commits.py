@@ -74,12 +74,16 @@ class Commits:
     async def commit(self, request: CommitRequest) -> Commit:
         """Returns, or raises, when the writer has decided; also to a caller that is cancelled in the meantime.
 
-        What was made early before is flushed by then, too.
+        It is made when what was made early before is flushed: what follows from that is not seen any sooner.
         """
-        made = self._made_here(request) or await self._made_in_thread(request)
         if self._flush.pending:
-            await self._flush.done()
-        return made
+            try:
+                await self._flush.done()
+            except OutcomeUnknown as error:
+                raise DatastoreUnavailable(f"nothing was written, since the commit before may be lost: {error}") from error
+        # Another may be made early meanwhile. Its flush is the thread's business, before any further commit there.
+        made = None if self._flush.pending else self._made_here(request)
+        return made or await self._made_in_thread(request)
 
     async def commit_early(self, request: CommitRequest) -> EarlyCommit:
         """As ``commit``, and returns before it is flushed where nobody else waits for the disk.
