@@ -26,7 +26,7 @@ test: $(VENV)/.installed-dev ## Run every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 chaos: $(VENV)/.installed-dev ## The fault campaigns and the random part of the security suite, at full length: about two hours
-	BFF_CHAOS=1 $(BIN)/python -m pytest --log-cli-level=INFO $(wildcard tests/faults/test_campaign_*.py) \
+	BFF_CHAOS=1 $(BIN)/python -m pytest --log-cli-level=INFO --log-disable=httpx $(wildcard tests/faults/test_campaign_*.py) \
 		tests/security/test_tenants.py tests/security/test_fuzz.py
 	$(BIN)/python -m tests.security.bombs
 

@@ -145,8 +145,8 @@ class World:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls) -> AsyncIterator[World]:
-        settings = Settings(datastore_url="sqlite://", broadcast_url="memory://", batch_operations=10)
+    async def running(cls, datastore_url: str = "sqlite://", broadcast_url: str = "memory://") -> AsyncIterator[World]:
+        settings = Settings(datastore_url=datastore_url, broadcast_url=broadcast_url, batch_operations=10)
         async with AppHarness(city(), settings=settings) as run, AsyncExitStack() as stack:
             tap = Tap(run.app)
             world = cls(run, tap)
