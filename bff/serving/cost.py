@@ -2,6 +2,9 @@
 
 Each field counts once for each place where the answer may have it. A list has as many places as it is asked for (``first``,
 ``last``); one that cannot be asked so counts as ``UNSIZED``. docs/settings.md has examples.
+
+It is counted before the document is validated, which takes longer: what is not valid counts as little as it can, and is refused
+afterwards. How much there is to count is bounded by then (``document_size.check_size``).
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
-    GraphQLCompositeType,
     GraphQLField,
     GraphQLInt,
     GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
@@ -43,11 +46,14 @@ UNSIZED: Final = 10
 """What a list of objects counts as whose length only the stored view knows: linked views, nested models."""
 
 _SIZES: Final = ("first", "last")
-_Place: TypeAlias = tuple[GraphQLCompositeType, SelectionSetNode]
+_LONGEST_INT: Final = 11
+_Type: TypeAlias = GraphQLNamedType | None
+"""What is selected from; None where the schema does not have it."""
+_Place: TypeAlias = tuple[_Type, SelectionSetNode]
 
 
 class Cost:
-    """What one valid operation costs. ``most`` is that with the longest pages that its variables could ask for."""
+    """What one operation costs, valid or not. ``most`` is that with the longest pages that its variables could ask for."""
 
     __slots__ = ("_fragments", "_operation", "_schema", "depends", "most")
 
@@ -71,35 +77,31 @@ class Cost:
 
     def _at(self, places: Sequence[_Place], size: float | None, variables: Mapping[str, Any] | None) -> float:
         """Of what is selected at one place, merged as the execution merges it. ``size`` is that of the next list below."""
-        names: dict[str, list[tuple[GraphQLCompositeType, FieldNode]]] = {}
+        names: dict[str, list[tuple[_Type, FieldNode]]] = {}
         visited: set[str] = set()
         for parent, selections in places:
             for owner, field in self._selected(parent, selections, visited):
                 names.setdefault((field.alias or field.name).value, []).append((owner, field))
         return sum(self._field(fields, size, variables) for fields in names.values())
 
-    def _selected(
-        self, parent: GraphQLCompositeType, selections: SelectionSetNode, visited: set[str]
-    ) -> Iterator[tuple[GraphQLCompositeType, FieldNode]]:
+    def _selected(self, parent: _Type, selections: SelectionSetNode, visited: set[str]) -> Iterator[tuple[_Type, FieldNode]]:
         for node in selections.selections:
             if isinstance(node, FieldNode):
                 yield parent, node
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
-                narrowed = parent if condition is None else self._named(condition.name.value)
+                narrowed = parent if condition is None else self._schema.get_type(condition.name.value)
                 yield from self._selected(narrowed, node.selection_set, visited)
             elif (name := cast(Any, node).name.value) not in visited:
                 visited.add(name)
-                fragment = self._fragments[name]
-                yield from self._selected(self._named(fragment.type_condition.name.value), fragment.selection_set, visited)
-
-    def _named(self, name: str) -> GraphQLCompositeType:
-        # The document is valid: fragments are on types that have fields.
-        return cast(GraphQLCompositeType, self._schema.type_map[name])
+                fragment = self._fragments.get(name)
+                if fragment is not None:
+                    narrowed = self._schema.get_type(fragment.type_condition.name.value)
+                    yield from self._selected(narrowed, fragment.selection_set, visited)
 
     def _field(
         self,
-        fields: Sequence[tuple[GraphQLCompositeType, FieldNode]],
+        fields: Sequence[tuple[_Type, FieldNode]],
         size: float | None,
         variables: Mapping[str, Any] | None,
     ) -> float:
@@ -117,7 +119,7 @@ class Cost:
                 sizes.append(asked)
             # Fields of one name are all of them lists, or none is: otherwise the document is not valid.
             listed = _is_list(definition)
-            places.append((cast(GraphQLCompositeType, get_named_type(definition.type)), node.selection_set))
+            places.append((get_named_type(definition.type), node.selection_set))
         if not places:
             return 1
         longest = max(sizes, default=None)
@@ -143,17 +145,24 @@ class Cost:
                     return longest
                 one = variables.get(value.name.value, default)
             elif isinstance(value, IntValueNode):
-                one = int(value.value)
+                one = _int(value.value)
             else:
                 one = None if isinstance(value, NullValueNode) else default
-            if isinstance(one, int):
+            if isinstance(one, int | float):
                 sizes.append(min(max(one, 0), longest))
         return max(sizes, default=DEFAULT_PAGE)
 
 
-def _definition(owner: GraphQLCompositeType, name: str) -> GraphQLField | None:
+def _definition(owner: _Type, name: str) -> GraphQLField | None:
     return owner.fields.get(name) if isinstance(owner, GraphQLObjectType | GraphQLInterfaceType) else None
 
 
 def _is_list(field: GraphQLField) -> bool:
     return is_list_type(field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type)
+
+
+def _int(text: str) -> float:
+    """A literal, which may be longer than Python reads."""
+    if len(text) <= _LONGEST_INT:
+        return int(text)
+    return 0 if text.startswith("-") else math.inf

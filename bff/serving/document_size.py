@@ -75,15 +75,15 @@ class _Size:
         for fields in names.values():
             self.pairs += len(fields) * (len(fields) - 1) // 2
             self._check("query_pairs", self.pairs, "compares", "pairs of fields", fields[-1])
-            if deep and level == 0 and fields[0].name.value in _INTROSPECTION:
-                continue  # graphql-core has a rule of its own for how deep that goes
             inner = [field.selection_set for field in fields if field.selection_set is not None]
             if deep and level >= self._limits.query_depth:
                 raise TooLarge(
                     f"The document nests its fields deeper than {self._limits.query_depth} levels.", "query_depth", fields[0]
                 )
             if inner:
-                self.count(inner, level + 1, deep=deep)
+                # graphql-core has a rule of its own for how deep introspection goes, and none for how wide.
+                introspects = level == 0 and all(field.name.value in _INTROSPECTION for field in fields)
+                self.count(inner, level + 1, deep=deep and not introspects)
 
     def _collect(self, sets: Iterable[SelectionSetNode], names: dict[str, list[FieldNode]], visited: set[str]) -> int:
         """The fields by their names in the response; how many fragments were spread on the way."""

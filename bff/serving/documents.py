@@ -60,7 +60,6 @@ class Documents:
         if document is not None:
             return document
         node = self._parse_limited(text)
-        self._validate(node)
         keeps = len(text) <= self._limits.cached_characters
         # What is not kept is not worth a plan.
         plans = self._plans if keeps else None
@@ -72,6 +71,8 @@ class Documents:
             raise too_large(error) from error
         except RecursionError as error:
             raise RequestRefused.because("The document is nested too deeply.", "GRAPHQL_VALIDATION_FAILED") from error
+        # Last: it takes longest, and what costs too much is refused whether it is valid or not.
+        self._validate(node)
         if keeps:
             document.characters = len(text)
             self._asked_once[text] = document

@@ -52,6 +52,8 @@ BOMBS: Final[dict[str, tuple[str, str]]] = {
     "directives": ("{ __typename " + "@skip(if: false) " * 600 + "}", "query_"),
     "unknown directives": ("{ __typename " + "@a" * 800 + "}", "query_directives"),
     "one field again and again": ("{" + many("__typename", 1_500) + "}", "query_pairs"),
+    "introspection again and again": ("{ __schema {" + many("queryType {{ name }}", 480) + "} }", "query_pairs"),
+    "introspection as a blind": ("{ __schema { x } __schema: noteView(id: 1) {" + many("text", 1_500) + "} }", "query_pairs"),
     "different arguments": ("{" + many("noteView(id: {n}) {{ text }}", 110) + "}", "query_pairs"),
     "tokens": ("{" + "a " * 30_000 + "}", "query_tokens"),
     "a long text": ("{ __typename } #" + "x" * 70_000, "query_characters"),
@@ -63,7 +65,7 @@ BOMBS: Final[dict[str, tuple[str, str]]] = {
 """What they are: the text, and how the name of the limit begins that refuses it; empty where that is the parser."""
 
 DEAR: Final = "{" + many("a{n}: noteViews(first: 500) {{ edges {{ node {{ id text rank tags }} }} }}", 90) + "}"
-"""Neither long nor deep, and dear all the same: ``query_cost`` refuses it, which is known once it is valid."""
+"""Neither long nor deep, and dear all the same: ``query_cost`` refuses it."""
 
 BATCHES: Final[dict[str, Any]] = {
     "many": [{"query": "{ __typename }"}] * 10_000,

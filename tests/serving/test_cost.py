@@ -107,10 +107,33 @@ def test_what_fragments_could_multiply_is_counted_once() -> None:
     assert counted("{ me { ...F0 } }" + fragments + "fragment F60 on Person { tags }") == 3
 
 
-def test_it_is_refused_when_it_is_parsed_where_no_variable_matters() -> None:
-    documents = Documents(SCHEMA, Limits(query_cost=100))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ nothing(first: 500) { at { all } } me { ...Nowhere ... on Nobody { name } } }",
+        "{ me { ...F } } fragment F on Nobody { friends(first: 500) { name } }",
+        "{ page { totalCount { edges } } me }",
+        "{ any { name friends(first: 500) { name } } }",
+        "{ page(first: -1, first: 1) { edges { cursor } } page(first: 2.5) { edges { cursor } } }",
+        "{ page(first: " + "9" * 5_000 + ") { totalCount } }",
+        "{ page(first: -" + "9" * 5_000 + ") { totalCount } }",
+        "{ page(first: $nobody) { edges { cursor } } }",
+    ],
+)
+def test_what_is_not_valid_is_counted_and_then_refused_for_that(text: str) -> None:
     with pytest.raises(RequestRefused) as refused:
-        documents.get("{ page(first: 34) { edges { node { name } } } }")
+        Documents(SCHEMA, Limits(), introspection=False).get(text)
+    assert refused.value.errors[0]["extensions"] == {"code": "GRAPHQL_VALIDATION_FAILED"}
+    assert refused.value.limit is None
+
+
+def test_it_is_refused_when_it_is_parsed_where_no_variable_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is validated, which takes longer than anything else."""
+    documents = Documents(SCHEMA, Limits(query_cost=100))
+    with monkeypatch.context() as patched:
+        patched.setattr("bff.serving.documents.validate", lambda *given, **named: pytest.fail("it was validated"))
+        with pytest.raises(RequestRefused) as refused:
+            documents.get("{ page(first: 34) { edges { node { name } } } }")
     assert refused.value.limit == "query_cost"
     [error] = refused.value.errors
     assert error["message"] == "104 values are asked for, and may be no more than 100: ask for shorter lists."

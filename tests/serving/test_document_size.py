@@ -7,7 +7,7 @@ What is asserted is which limit refuses: none of these texts reaches graphql-cor
 from __future__ import annotations
 
 import pytest
-from graphql import build_schema
+from graphql import build_schema, get_introspection_query
 
 from bff.serving.documents import Documents
 from bff.serving.errors import RequestRefused
@@ -38,6 +38,14 @@ BOMBS = {
         "{ ...A } fragment A on Query { a { ...B } } fragment B on Query { a { ...A } }",
         "query_depth",
     ),
+    "fields of introspection again and again": ("{ __schema {" + many("queryType {{ name }}", 300) + "} }", "query_pairs"),
+    "introspection as a blind": ("{ __schema { x } __schema: a {" + many("x", 500) + "} }", "query_pairs"),
+    "introspection doubled": (
+        "{ __schema { ...F0 } }"
+        + many("fragment F{n} on Q {{ a {{ ...F{m} }} b {{ ...F{m} }} }}", 14)
+        + "fragment F14 on Q { x }",
+        "query_fields",
+    ),
     "directives": ("{ x " + "@skip(if: false) " * 101 + "}", "query_directives"),
     "a long comment": ("#" + "x" * 100_000 + "\n{ x }", "query_characters"),
     "tokens": ("{" + many("y{n}", 2_000) + "}", "query_tokens"),
@@ -54,9 +62,15 @@ def test_a_bomb_is_refused_by_its_limit(text: str, limit: str, monkeypatch: pyte
 
 def test_what_screens_ask_is_far_from_any_limit() -> None:
     fragments = many("fragment F{n} on Query {{ x a {{ x b {{ x }} }} }}", 20)
+    Documents(SCHEMA, Limits()).get(get_introspection_query(input_value_deprecation=True, input_object_one_of=True))
     Documents(SCHEMA, Limits()).get(
         "query Screen {" + many("...F{n}", 20) + " " + many("c{n}: l(first: 20) {{ x a {{ x }} }}", 20) + "}" + fragments
     )
+
+
+def test_fragments_of_introspection_in_a_circle_end() -> None:
+    with pytest.raises(RequestRefused):
+        Documents(SCHEMA, Limits()).get("{ __schema { ...A } } fragment A on X { a { ...B } } fragment B on X { a { ...A } }")
 
 
 def test_a_fragment_that_spreads_itself_is_graphql_cores_to_refuse() -> None:
