@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,11 +46,16 @@ async def filled(url: str, meters: int) -> None:
 
 @dataclass
 class Writer:
-    """Counts one meter up, one request after the other; ``count`` is how often that was acknowledged."""
+    """Counts one meter up, one request after the other; ``count`` is how often that was acknowledged.
+
+    ``began`` is when the newest count was first asked for, which is ``asked``. Monotonic seconds.
+    """
 
     id: str
     count: int = 0
     retried: int = 0
+    asked: int = 0
+    began: float = 0.0
 
 
 class Campaign:
@@ -62,6 +68,8 @@ class Campaign:
         places: list[tuple[Literal["MeterPage", "GroupPage"], str]] = [("GroupPage", f"g{number}") for number in range(GROUPS)]
         places += [("MeterPage", writer.id) for writer in self.writers]
         self.seen = [Seen(view, key) for view, key in places for _ in servers]
+        self.took: list[float] = []
+        """How long each count took from its request until somebody who looks on was told of it. Seconds."""
         self._writing = asyncio.Event()
         self._writing.set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -141,6 +149,7 @@ class Campaign:
         async with httpx.AsyncClient(timeout=30) as http:
             while self._writing.is_set():
                 key = f"{writer.id}-{writer.count}"
+                writer.asked, writer.began = writer.count + 1, time.monotonic()
                 request = {"query": ADD, "variables": {"id": writer.id}, "extensions": {"bff": {"idempotencyKey": key}}}
                 while (count := await self._count(http, self.servers[at % len(self.servers)].url, request)) is None:
                     at, writer.retried = at + 1, writer.retried + 1
@@ -180,12 +189,18 @@ class Campaign:
                         if "errors" in payload:
                             raise OperationFailed(payload["errors"])
                         seen.saw(payload["data"][name])
+                        self._measure(seen)
             except OperationFailed as failed:
                 if not {error["extensions"]["code"] for error in failed.errors} <= SAFE:
                     raise
             except (Closed, OSError, InvalidHandshake, EOFError):  # TimeoutError is one of these
                 pass
             await asyncio.sleep(PAUSE)
+
+    def _measure(self, seen: Seen) -> None:
+        for writer in self.writers if seen.view == "MeterPage" else ():
+            if writer.id == seen.key and seen.content is not None and seen.content["count"] == writer.asked:
+                self.took.append(time.monotonic() - writer.began)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from websockets.uri import parse_uri
 from bff.connection import connect as connected
 from tests.faults.campaign import APP, QUERIES, campaign, filled
 from tests.faults.campaign_app import Group
-from tests.faults.chaos import scaled
+from tests.faults.chaos import CHAOS, scaled
 from tests.faults.healed import footprint, metrics, until_back_at
 from tests.faults.inspected import REPORT
 from tests.serve import BffServer, serve
@@ -31,8 +31,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(scaled(120, 1800))]
 SOCKETS, OPERATIONS = scaled((40, 100), (1_000, 100))
 RETURNING = scaled(300, 10_000)
 PEERS = scaled(3, 100)
+TURNS, WRITES = scaled((1, 10), (30, 300))
+LATER = 1.25
+"""How much later the latest may be beside a peer that does not read: what two halves of such a run differ by without one."""
+
 OUTBOX = 16 * 1024 * 1024
 """The limit ``outbox_bytes``, of each socket."""
+
+ROOM, ROOM_OF_EACH = 32 * 1024 * 1024, 1024 * 1024
+"""What a server may grow by while it serves, and for each peer: 100 states of 50 kB would be five times as much."""
 
 METERS = 10
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
@@ -161,11 +168,58 @@ async def test_peers_that_do_not_read_are_aborted_and_nobody_else_notices(tmp_pa
             await load.healed()
             logger.info(f"{PEERS} peers: at most {queued} bytes waited, memory grew by {most - before.rss}")
             assert queued <= PEERS * OUTBOX
-            assert most - before.rss < PEERS * 2 * OUTBOX
+            assert most - before.rss < ROOM + PEERS * ROOM_OF_EACH
             told = await metrics(server)
             assert told['bff_limit_refusals_total{limit="send_seconds"}'] == PEERS
         for _, writer in deaf:
             writer.transport.abort()
+
+
+async def test_one_peer_that_does_not_read_delays_nobody(tmp_path: Path) -> None:
+    """The same load with it and without it, by turns, in one run. The long form compares the 99th percentiles."""
+    url = f"sqlite:///{tmp_path / 'meters.db'}"
+    await filled(url, 4)
+    async with connected(url):
+        for number in range(2):
+            await Group(id=f"g{number}", name="x" * 50_000).save()
+    operations = [subscription("GroupPage", f"g{number % 2}", str(number)) for number in range(100)]
+    took: dict[bool, list[float]] = {False: [], True: []}
+    with serve(url, APP, {"BFF_LIMITS__SEND_SECONDS": "60"}) as server:
+        async with campaign(url, [server], 4) as load:
+            await until(server, "bff_subscriptions", len(load.seen))
+            there = (await metrics(server))["bff_sockets"]
+            for turn in range(TURNS):
+                for deaf in (turn % 2 == 0, turn % 2 == 1):
+                    peers = [await _deaf(server, operations)] if deaf else []
+                    await load.progress(10)
+                    load.took.clear()
+                    await load.progress(WRITES)
+                    took[deaf] += load.took
+                    assert (await metrics(server))["bff_sockets"] == there + len(peers)
+                    for _, writer in peers:
+                        writer.transport.abort()
+                    await until(server, "bff_sockets", there)
+            await load.healed()
+    (p50, p99), (p50_with, p99_with) = (_percentiles(took[deaf]) for deaf in (False, True))
+    logger.info(
+        f"{len(took[False])} states without it: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms; "
+        f"{len(took[True])} with it: {p50_with / p50:.2f} and {p99_with / p99:.2f} times as much"
+    )
+    if CHAOS:
+        assert p99_with < p99 * LATER
+
+
+def _percentiles(took: Sequence[float]) -> tuple[float, float]:
+    """The median, and what one in a hundred is beyond."""
+    ordered = sorted(took)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+
+
+async def until(server: BffServer, name: str, value: float) -> None:
+    """Ask for a metric until it says so. Raises TimeoutError."""
+    async with asyncio.timeout(30):
+        while (await metrics(server))[name] != value:
+            pass
 
 
 async def _deaf(server: BffServer, operations: Sequence[str]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
