@@ -137,7 +137,10 @@ _stripped = _content
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a server takes at a moment. ``rss`` in bytes; ``database`` are the files of SQLite's connections."""
+    """What a server takes at a moment. ``rss`` in bytes; ``database`` are the files of SQLite's connections.
+
+    ``blocks`` of memory are what its objects hold; the allocator keeps more of it, for the next ones.
+    """
 
     tasks: Counter[str]
     generators: Counter[str]
@@ -145,6 +148,7 @@ class Footprint:
     database: int
     sockets: int
     rss: int
+    blocks: int
     calls: Counter[str]
 
     def beyond(self, baseline: Footprint) -> str:
@@ -192,6 +196,7 @@ def _footprint(server: BffServer) -> Footprint:
         database,
         sockets,
         int(resident[1]) * 1024,
+        told["blocks"],
         Counter(told["calls"]),
     )
 

@@ -1,7 +1,7 @@
 """What a server under test says of itself and has done to it, by signals: there is no other way into its process.
 
-SIGUSR1: it writes down its tasks, async generators and calls of the datastore. SIGUSR2: its event loop is blocked for
-FAULTS_BLOCK seconds. SIGHUP: its clock is moved by as many seconds as are in the file FAULTS_CLOCK.
+SIGUSR1: it writes down its tasks, async generators, calls of the datastore and blocks of memory. SIGUSR2: its event loop is
+blocked for FAULTS_BLOCK seconds. SIGHUP: its clock is moved by as many seconds as are in the file FAULTS_CLOCK.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -42,7 +43,7 @@ def inspect_on_signals(datastore: KillingDatastore) -> None:
             one.__qualname__ for one in gc.get_objects() if isinstance(one, AsyncGeneratorType) and one.ag_frame is not None
         )
         tasks = Counter(_named(task) for task in asyncio.all_tasks())
-        told = {"tasks": tasks, "generators": generators, "calls": datastore.calls}
+        told = {"tasks": tasks, "generators": generators, "calls": datastore.calls, "blocks": sys.getallocatedblocks()}
         unfinished = report.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(told))
         unfinished.rename(report)
