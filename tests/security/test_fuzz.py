@@ -30,6 +30,12 @@ from tests.security.tenants import MUTATIONS, QUERIES, SUBSCRIPTIONS
 from tests.security.wire import connected, frame, handshake, upgraded
 from tests.serve import BffServer
 
+pytestmark = [
+    # As in test_tenants.py: graphql-core leaves coroutines behind where a field beside them fails at once.
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 ANSWERS = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429}
 """What docs/errors.md and docs/http.md have of statuses, but for those of a server that is not well."""
 
