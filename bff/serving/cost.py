@@ -10,7 +10,7 @@ afterwards. How much there is to count is bounded by then (``document_size.check
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from graphql import (
@@ -50,6 +50,7 @@ _LONGEST_INT: Final = 11
 _Type: TypeAlias = GraphQLNamedType | None
 """What is selected from; None where the schema does not have it."""
 _Place: TypeAlias = tuple[_Type, SelectionSetNode]
+_Named: TypeAlias = dict[str, list[tuple[_Type, FieldNode]]]
 
 
 class Cost:
@@ -77,27 +78,27 @@ class Cost:
 
     def _at(self, places: Sequence[_Place], size: float | None, variables: Mapping[str, Any] | None) -> float:
         """Of what is selected at one place, merged as the execution merges it. ``size`` is that of the next list below."""
-        names: dict[str, list[tuple[_Type, FieldNode]]] = {}
+        names: _Named = {}
         visited: set[str] = set()
         for parent, selections in places:
-            for owner, field in self._selected(parent, selections, visited):
-                names.setdefault((field.alias or field.name).value, []).append((owner, field))
+            self._select(parent, selections, visited, names)
         return sum(self._field(fields, size, variables) for fields in names.values())
 
-    def _selected(self, parent: _Type, selections: SelectionSetNode, visited: set[str]) -> Iterator[tuple[_Type, FieldNode]]:
+    def _select(self, parent: _Type, selections: SelectionSetNode, visited: set[str], names: _Named) -> None:
+        """Put the fields that are selected under their names in the response."""
         for node in selections.selections:
             if isinstance(node, FieldNode):
-                yield parent, node
+                names.setdefault((node.alias or node.name).value, []).append((parent, node))
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
                 narrowed = parent if condition is None else self._schema.get_type(condition.name.value)
-                yield from self._selected(narrowed, node.selection_set, visited)
+                self._select(narrowed, node.selection_set, visited, names)
             elif (name := cast(Any, node).name.value) not in visited:
                 visited.add(name)
                 fragment = self._fragments.get(name)
                 if fragment is not None:
                     narrowed = self._schema.get_type(fragment.type_condition.name.value)
-                    yield from self._selected(narrowed, fragment.selection_set, visited)
+                    self._select(narrowed, fragment.selection_set, visited, names)
 
     def _field(
         self,
