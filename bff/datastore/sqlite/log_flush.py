@@ -27,17 +27,22 @@ class LogFlush:
         self._workers = workers
         self._path = path.with_name(f"{path.name}-wal")
         self._running: asyncio.Future[None] | None = None
+        self._flushed = False
 
     @property
     def pending(self) -> bool:
         """Whether something was committed that is not flushed yet."""
+        if self._running is not None and self._flushed:
+            # The thread is done, and the event loop was too busy to be told.
+            self._end(self._running, None)
         return self._running is not None
 
     def begin(self) -> None:
         """Something was committed, while nothing was pending."""
         assert self._running is None, "one at a time: what else is to be flushed is committed in the thread"
-        self._running = asyncio.get_running_loop().create_future()
-        self._workers.hand_over(self._flush, self._end)
+        self._running = running = asyncio.get_running_loop().create_future()
+        self._flushed = False
+        self._workers.hand_over(self._flush, lambda error: self._end(running, error))
 
     async def done(self) -> None:
         """Wait until what was committed so far is flushed. Raises OutcomeUnknown where the disk has failed."""
@@ -55,13 +60,15 @@ class LogFlush:
                 os.close(log)
         except OSError as error:
             return error
+        self._flushed = True
         return None
 
-    def _end(self, error: OSError | None) -> None:
-        ended, self._running = self._running, None
-        assert ended is not None
+    def _end(self, running: asyncio.Future[None], error: OSError | None) -> None:
+        if running.done():
+            return  # it was known before the event loop was told
+        self._running = None
         if error is None:
-            ended.set_result(None)
+            running.set_result(None)
         else:
-            ended.set_exception(OutcomeUnknown(f"sqlite: flushing {self._path}: the disk reported an error ({error})"))
-            ended.exception()  # looked at, so that asyncio does not report it: whoever waited may be gone
+            running.set_exception(OutcomeUnknown(f"sqlite: flushing {self._path}: the disk reported an error ({error})"))
+            running.exception()  # looked at, so that asyncio does not report it: whoever waited may be gone
