@@ -6,36 +6,17 @@ import asyncio
 
 import pytest
 
-from bff import App, DomainModel, Settings, Store, ViewModel, field, mutation, reference
+from bff import App, Settings
 from bff.broadcast.connect import open_broadcast
 from bff.broadcast.port import Message
 from bff.live.announcement import Announcement
 from bff.live.channels import Channels
 from bff.testing.harness import AppHarness
+from tests.lamps import Lamp, LampView
 
 pytestmark = pytest.mark.anyio
 
 NAMESPACE = "shared"
-
-
-class Lamp(DomainModel, collection="lamps"):
-    switched: int = 0
-
-    @mutation(returns="LampView")
-    def switch(self) -> None:
-        self.switched += 1
-
-
-class LampStore(Store):
-    lamp = reference(Lamp)
-
-
-class LampView(ViewModel):
-    store: LampStore
-
-    @field
-    def switched(self) -> int:
-        return self.store.lamp.switched
 
 
 async def test_what_its_own_hub_was_told_is_announced_to_others() -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bff import App, DomainModel, Settings, Store, ViewModel, field, mutation, reference
+from bff import App, Settings
 from bff.datastore.port import EarlyCommit, Precondition, Set, Write
 from bff.datastore.sqlite import log_flush, rounds, short_commits
 from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.errors import Conflict, DatastoreUnavailable, OutcomeUnknown
 from bff.testing.datastore_case import PATIENCE, data_of
 from bff.testing.harness import AppHarness
+from tests.lamps import Lamp, LampView
 
 pytestmark = pytest.mark.anyio
 
@@ -154,30 +155,6 @@ async def test_it_is_flushed_before_the_datastore_is_closed(tmp_path: Path, disk
         asyncio.get_running_loop().call_soon(disk.let)
     async with SQLiteDatastore(tmp_path / "city.db") as again:
         assert await data_of(again, "a/b") == {"n": 1}
-
-
-class Lamp(DomainModel, collection="lamps"):
-    switched: int = 0
-
-    @mutation(returns="LampView")
-    def switch(self) -> None:
-        self.switched += 1
-
-
-class LampStore(Store):
-    lamp = reference(Lamp)
-
-
-class LampView(ViewModel):
-    store: LampStore
-
-    @field
-    def switched(self) -> int:
-        return self.store.lamp.switched
-
-    @switched.setter
-    def switched(self, value: int) -> None:
-        self.store.lamp.switched = value
 
 
 @pytest.mark.parametrize(
