@@ -17,11 +17,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 __all__ = ["FirestoreEmulator", "RedisServer", "Server", "firestore_emulator", "redis_server", "running_firestore_emulator"]
 
 ATTEMPTS = 5
+STOPPED = frozenset("TZX")
 # Reads what we never write: when that ends, because we have, so does the group that it is told.
 LEASH = 'cat >/dev/null; kill -KILL "-$1"'
 # It keeps every version of every document: a thousand commits a second for some minutes fill 256 MB, and a full heap looks like a
@@ -85,8 +87,9 @@ class Server:
             self._output = None
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open, nothing answers."""
+        """Freeze it (SIGSTOP): connections stay open, nothing answers any more when this returns."""
         self._signal(signal.SIGSTOP)
+        self._wait_until_stopped()
 
     def resume(self) -> None:
         """Let a frozen one go on (SIGCONT)."""
@@ -113,6 +116,13 @@ class Server:
         if self._process is None:
             raise RuntimeError(f"{self.program} is not running")
         os.killpg(self._process.pid, number)
+
+    def _wait_until_stopped(self) -> None:
+        """Wait for each thread of the group: some may run on for a moment. Without /proc (proc(5)) there is no telling."""
+        assert self._process is not None
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and not _states(self._process.pid) <= STOPPED:
+            time.sleep(0.001)
 
     def _wait_until_gone(self) -> None:
         """Wait for the port to be refused: the leader has ended, but its children may take a moment longer."""
@@ -224,6 +234,18 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
     finally:
         server.kill()
+
+
+def _states(group: int) -> set[str]:
+    """In which states the threads of a process group are, as far as /proc tells: ``R``, ``S``, ``T`` …"""
+    states: set[str] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it may have ended meanwhile
+            # What precedes the last parenthesis may hold anything: it is the program's name.
+            if int(stat.read_text().rpartition(")")[2].split()[2]) == group:
+                threads = [one.read_text() for one in stat.parent.glob("task/*/stat")]
+                states.update(one.rpartition(")")[2].split()[0] for one in threads)
+    return states
 
 
 def free_port() -> int:

@@ -250,7 +250,7 @@ def test_fields_that_nobody_asks_about_are_exempt() -> None:
     assert set(failing.to_data()) == {*UNQUERIED["_bff_views"], "deps", "failing"}
     assert set(note_data("V", ["k"], 1)) == set(UNQUERIED["_bff_unchecked"])
     assert UNQUERIED.keys() == {METADATA, UNCHECKED, MEDIATORS, OUTBOX, SENT, IDEMPOTENCY, HEARTBEATS}
-    handled = Handled("M", "a/b", 1, {}, "error", 1, own=True, sources=("a",))
+    handled = Handled("M", "a/b", 1, {}, "error", 1, own=True, sources=("a",), begun=True)
     assert set(handled.to_data()) == {*UNQUERIED["_bff_mediators"], "mediator", "failing"}
 
 
