@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 AUDIENCE, ISSUER = "shop", "https://login.example.com/"
+NOW = 4_000_000_000
+"""Where a test's clock begins, in Unix seconds: after the machine's, by which what has expired is removed from a datastore."""
 
 
 class SigningKey:
@@ -112,7 +114,7 @@ async def issuer(signing: SigningKey) -> AsyncIterator[Issuer]:
 @pytest.fixture
 def clock() -> Callable[[], float]:
     class Clock:
-        now = 1_000.0
+        now = float(NOW)
 
         def __call__(self) -> float:
             return self.now

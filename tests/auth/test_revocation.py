@@ -16,6 +16,7 @@ from bff.datastore.port import Datastore, Delete, Set
 from bff.errors import TooLarge
 from bff.principal import ANONYMOUS, Principal
 from bff.query import Query
+from tests.auth.conftest import NOW
 
 pytestmark = pytest.mark.anyio
 
@@ -32,11 +33,11 @@ def ada(issued_at: float | None, tenant: str | None = None) -> Principal:
 
 async def test_tokens_from_before_are_revoked_and_those_from_after_are_not(datastore: Datastore, clock: Any) -> None:
     async with Revocations(datastore, hours=1, clock=clock) as revocations:
-        assert not revocations.is_revoked(ada(999))
+        assert not revocations.is_revoked(ada(NOW - 1))
         await revocations.revoke(user="ada")
-        assert revocations.is_revoked(ada(999))
-        assert revocations.is_revoked(ada(1000)), "a token of the same second may be older"
-        assert not revocations.is_revoked(ada(1001))
+        assert revocations.is_revoked(ada(NOW - 1))
+        assert revocations.is_revoked(ada(NOW)), "a token of the same second may be older"
+        assert not revocations.is_revoked(ada(NOW + 1))
         assert revocations.is_revoked(ada(None)), "one that does not say when it was issued may be older"
         assert not revocations.is_revoked(Principal(id="bob", issued_at=1))
         assert not revocations.is_revoked(ANONYMOUS)
@@ -90,7 +91,7 @@ async def test_a_process_that_starts_knows_all_there_are(datastore: Datastore, c
         await first.revoke(tenant="é/\x00 …")
     clock.now += 1800
     async with Revocations(datastore, hours=1, clock=clock) as second:
-        assert second.is_revoked(ada(1000))
+        assert second.is_revoked(ada(NOW))
         assert second.is_revoked(Principal(id="x", tenant="é/\x00 …", issued_at=5))
         assert len(second) == 2
 
@@ -99,9 +100,9 @@ async def test_it_is_forgotten_when_every_token_of_then_has_expired(datastore: D
     async with Revocations(datastore, hours=1, clock=clock) as revocations:
         await revocations.revoke(user="ada")
         clock.now += 3599
-        assert revocations.is_revoked(ada(1000))
+        assert revocations.is_revoked(ada(NOW))
         clock.now += 1
-        assert not revocations.is_revoked(ada(1000))
+        assert not revocations.is_revoked(ada(NOW))
         await revocations.revoke(user="bob")
         assert len(revocations) == 1
 
@@ -112,7 +113,7 @@ async def test_a_document_says_until_when_it_is_kept(datastore: Datastore, clock
         async with datastore.snapshot() as snapshot:
             [document] = await snapshot.query(Query(COLLECTION))
     assert document.data is not None
-    assert document.data["expiresAt"] >= datetime.fromtimestamp(4600, UTC)  # type: ignore[operator]
+    assert document.data["expiresAt"] >= datetime.fromtimestamp(NOW + 3600, UTC)  # type: ignore[operator]
 
 
 async def test_whom_a_later_revocation_is_about_is_told_once_and_those_with_newer_tokens_are_not(
@@ -120,13 +121,13 @@ async def test_whom_a_later_revocation_is_about_is_told_once_and_those_with_newe
 ) -> None:
     called: list[str] = []
     async with Revocations(datastore, hours=1, clock=clock) as revocations:
-        revocations.watch(ada(999), lambda: called.append("old"))
-        revocations.watch(ada(1001), lambda: called.append("new"))
-        forget = revocations.watch(ada(998), lambda: called.append("forgotten"))
+        revocations.watch(ada(NOW - 1), lambda: called.append("old"))
+        revocations.watch(ada(NOW + 1), lambda: called.append("new"))
+        forget = revocations.watch(ada(NOW - 2), lambda: called.append("forgotten"))
         forget()
         await revocations.revoke(user="ada")
         assert called == ["old"]
-        revocations.watch(ada(997), lambda: called.append("late"))
+        revocations.watch(ada(NOW - 3), lambda: called.append("late"))
         assert called == ["old", "late"]
 
 
@@ -172,7 +173,7 @@ async def test_a_deleted_document_lets_nobody_in_again(datastore: Datastore, clo
         revocations.on_revoked(lambda whom: told.set())
         await datastore.commit([Delete(document.path)])
         await datastore.commit([Set(f"{COLLECTION}/odd", {"user": 5})])
-        later = {"user": "bob", "tenant": None, "before": 5.0, "expiresAt": datetime.fromtimestamp(4000, UTC)}
+        later = {"user": "bob", "tenant": None, "before": 5.0, "expiresAt": datetime.fromtimestamp(NOW + 3000, UTC)}
         await datastore.commit([Set(f"{COLLECTION}/later", later)])
         async with asyncio.timeout(30):
             await told.wait()
