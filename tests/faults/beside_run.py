@@ -8,48 +8,19 @@ from dataclasses import dataclass
 
 from bff.datastore.port import Datastore
 from bff.model.catalog import Catalog
-from bff.model.field import field
-from bff.model.view_model import ViewModel
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
 from bff.projection.storages import Storages
 from bff.query import Query
 from tests.faults.forked import work_off
 from tests.faults.killing import KILL, TRACE, KillingDatastore
-from tests.faults.rebuilding_run import AUTHORS, BOOKS, Author, BookStore, keep_writing, write, written
+from tests.faults.rebuilding_run import AUTHORS, BOOKS, Author, keep_writing, new, old, write, written
 
 __all__ = ["NEW", "OLD", "Life", "work"]
 
 LIFE_SECONDS = 100
 
-
-def old() -> type[ViewModel]:
-    class BookPage(ViewModel, beside=True):
-        store: BookStore
-
-        @field
-        def title(self) -> str:
-            return self.store.book.title
-
-    return BookPage
-
-
-def new() -> type[ViewModel]:
-    class BookPage(ViewModel, beside=True):
-        store: BookStore
-
-        @field
-        def title(self) -> str:
-            return self.store.book.title.upper()
-
-        @field
-        def author(self) -> str:
-            return self.store.author.name
-
-    return BookPage
-
-
-OLD, NEW = old(), new()
+OLD, NEW = old(beside=True), new(beside=True)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,21 @@ from bff.query import Query
 from tests.faults.forked import work_off
 from tests.faults.killing import KILL, TRACE, KillingDatastore
 
-__all__ = ["AUTHORS", "BOOKS", "NEW", "Author", "Book", "BookStore", "Life", "keep_writing", "work", "write", "written"]
+__all__ = [
+    "AUTHORS",
+    "BOOKS",
+    "NEW",
+    "Author",
+    "Book",
+    "BookStore",
+    "Life",
+    "keep_writing",
+    "new",
+    "old",
+    "work",
+    "write",
+    "written",
+]
 
 BOOKS = 60
 AUTHORS = 6
@@ -43,8 +57,8 @@ class BookStore(Store):
     author = reference(Author, of=lambda s: s.book.author)
 
 
-def old() -> type[ViewModel]:
-    class BookPage(ViewModel):
+def old(*, beside: bool = False) -> type[ViewModel]:
+    class BookPage(ViewModel, beside=beside):
         store: BookStore
 
         @field
@@ -54,8 +68,8 @@ def old() -> type[ViewModel]:
     return BookPage
 
 
-def new() -> type[ViewModel]:
-    class BookPage(ViewModel):
+def new(*, beside: bool = False) -> type[ViewModel]:
+    class BookPage(ViewModel, beside=beside):
         store: BookStore
 
         @field
