@@ -6,17 +6,16 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from bff.datastore.port import Datastore, Delete, ExpectDocument, ResumePoint, Set, Write
+from bff.datastore.port import Datastore, Delete, ExpectDocument, Set, Write
 from bff.datastore.session import TransactionSession, transaction
 from bff.document import Document
 from bff.errors import Conflict, DatastoreUnavailable, OutcomeUnknown
-from bff.projection.checkpoint import checkpoint_path
+from bff.projection.attempts import DIED, NotedAttempts
 from bff.projection.dirty_keys import Batch, Item
 from bff.projection.follower import Follower
-from bff.projection.handled import MEDIATORS, Handled, handled_path, what_happened
+from bff.projection.handled import MEDIATORS, Handled, handled_path
 from bff.projection.paging import pages, with_prefix
 from bff.projection.status import FAILURES_SHOWN, WorkStatus
 from bff.query import And, Compare, Op, Query
@@ -46,21 +45,8 @@ class HandlingOptions:
     backoff: Backoff | None = None
 
 
-class HandlerDied(Exception):
-    """What is noted of an attempt that was the end of its process."""
-
-
-_DIED = HandlerDied("the process ended before this was done")
-
-
 class Handling(ABC):
-    """What one mediator, or one form, does about documents (a Subject). ``name`` is what its notes are kept under.
-
-    A handler may be the end of its process, and so no attempt that anybody counts. So an attempt is noted before it is made where
-    there is reason to: at a document that has failed before, and, where the life before did not come through its start, at
-    everything until this one has, one after another. That a life has not is said by ``_bff_projectors/<name>:starting``. No
-    other attempt costs a write.
-    """
+    """What one mediator, or one form, does about documents (a Subject). ``name`` is what its notes are kept under."""
 
     def __init__(
         self, datastore: Datastore, name: str, collections: Iterable[str], options: HandlingOptions, groups: Iterable[str] = ()
@@ -80,15 +66,7 @@ class Handling(ABC):
             retry=options.retry,
             backoff=options.backoff,
         )
-        self._starting = False
-        self._wary = False
-        self._from: ResumePoint | None = None
-        self._died: dict[str, Timepoint] = {}
-        """Paths of the documents, and their versions, at which a process ended: tried again after a while, others first."""
-        self._begun: dict[str, Timepoint] = {}
-        """What was noted here to have begun."""
-        self._cut: set[str] = set()
-        self._alone = asyncio.Lock()
+        self._noted = NotedAttempts(datastore, name, self.follower.name, options.attempts)
 
     @abstractmethod
     def concerns(self, document: Document) -> bool:
@@ -127,14 +105,12 @@ class Handling(ABC):
         return await self._attempt(path, forced=True)
 
     async def begin(self) -> None:
-        if not self._starting:
-            await self._start()
+        await self._noted.start(self.follower.progress.written)
         failing = And((Compare("mediator", Op.EQ, self.name), Compare("failing", Op.EQ, True)))
         async for documents in pages(self._datastore, Query(MEDIATORS, failing)):
             for handled in filter(None, map(Handled.from_document, documents)):
                 self.follower.failures.failed(self.name, handled.path, handled.error or "", handled.attempts)
-                if handled.begun:
-                    self._died[handled.path] = handled.failed
+                self._noted.found(handled)
 
     def seen(self, documents: Sequence[Document]) -> None:
         """Nothing is learnt from what others do."""
@@ -142,7 +118,7 @@ class Handling(ABC):
 
     async def concerned(self, documents: Sequence[Document]) -> AsyncIterator[Item]:
         for document in documents:
-            if self._died.get(document.path) == document.update_time:
+            if self._noted.is_left(document):
                 continue
             # Which class a document was of that is gone, only the note of it tells.
             if not document.exists or self.concerns(document):
@@ -157,12 +133,8 @@ class Handling(ABC):
                 yield self.name, path
 
     async def note(self) -> None:
-        """Notes of documents cannot wait. What can is that the start is through, and that what had begun was cut short."""
-        if self._starting and self.follower.progress.written is not self._from:
-            await self._datastore.commit([Delete(self._start_path, derived=True)])
-            self._starting = self._wary = False
-        while self._cut:
-            await self._withdraw(next(iter(self._cut)))
+        # Notes of documents cannot wait.
+        await self._noted.write_down(self.follower.progress.written)
 
     async def work(self, batch: Batch) -> None:
         for path in batch[1]:
@@ -182,80 +154,20 @@ class Handling(ABC):
         note_path = handled_path(self.name, path)
         session.unit.write(Delete(note_path) if note is None else Set(note_path, note.to_data()))
 
-    async def _start(self) -> None:
-        start = Set(self._start_path, {}, derived=True)
-        async with self._datastore.snapshot() as snapshot:
-            [before] = await snapshot.get([start.path])
-        # The life before this one did not come through its start: whatever it had in hand may have been why.
-        self._wary = before.exists
-        if not before.exists:
-            await self._datastore.commit([start])
-        self._from, self._starting = self.follower.progress.written, True
-
-    @property
-    def _start_path(self) -> str:
-        return f"{checkpoint_path(self.follower.name)}:starting"
-
     async def _attempt(self, path: str, *, forced: bool = False) -> str | None:
-        if self._wary and not forced:
-            # One at a time: of several that had begun, nobody could tell which was the end of the process.
-            async with self._alone:
-                return await self._noted(path)
-        if not forced and (self.name, path) in self.follower.failures:
-            return await self._noted(path)
-        return await self._try(path, forced=forced)
-
-    async def _noted(self, path: str) -> str | None:
-        """An attempt that is noted before it is made."""
-        died = await self._begin(path)
-        if died is not None:
-            return died
-        try:
-            error = await self._try(path, forced=False)
-        except asyncio.CancelledError:
-            if path in self._begun:
-                self._cut.add(path)
-            raise
-        self._begun.pop(path, None)
-        self._died.pop(path, None)
-        return error
-
-    async def _begin(self, path: str) -> str | None:
-        """Note that an attempt begins. What it came to, where it is one too many: it is set aside instead."""
-        async with self._datastore.snapshot() as snapshot:
-            note, document = await snapshot.get([handled_path(self.name, path), path])
-            now = snapshot.timepoint
-        version, stored = document.update_time, Handled.from_document(note)
-        before = stored or Handled(self.name, path, 0)
-        if before.sets_aside(document) or (before.error is None and what_happened(document, stored) is None):
-            return None  # there is nothing to be done
-        if before.has_begun(version):
-            if self._begun.get(path) == version:
-                return None  # by us: the datastore has not answered since
-            if before.attempts >= self._options.attempts:
-                self._died.pop(path, None)
-                return await self._failed(path, version, _DIED)
-        begun = before.begun_at(version, f"{type(_DIED).__name__}: {_DIED}", now)
-        try:
-            await self._datastore.commit(
-                [Set(note.path, begun.to_data())], [ExpectDocument(note.path, note.update_time if note.exists else None)]
-            )
-        except Conflict:
-            return None  # somebody else is at it
-        self._begun[path] = version
-        return None
-
-    async def _withdraw(self, path: str) -> None:
-        """An attempt that had begun was cut short because this process is told to end."""
-        async with self._datastore.snapshot() as snapshot:
-            [note] = await snapshot.get([handled_path(self.name, path)])
-        stored = Handled.from_document(note)
-        if stored is not None and stored.has_begun(self._begun[path]):
-            left = stored.withdrawn()
-            write = Delete(note.path) if left is None else Set(note.path, left.to_data())
-            with suppress(Conflict):
-                await self._datastore.commit([write], [ExpectDocument(note.path, note.update_time)])
-        self._cut.discard(path)
+        if forced or not (self._noted.wary or (self.name, path) in self.follower.failures):
+            return await self._try(path, forced=forced)
+        async with self._noted.turn():
+            last = await self._noted.begin(path)
+            if last is not None:
+                return await self._failed(path, last, DIED)
+            try:
+                error = await self._try(path, forced=False)
+            except asyncio.CancelledError:
+                self._noted.cut_short(path)
+                raise
+            self._noted.ended(path)
+            return error
 
     async def _try(self, path: str, *, forced: bool) -> str | None:
         tried: list[Timepoint] = []
