@@ -8,15 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from bff.datastore.connect import open_datastore
 from bff.datastore.port import Datastore
-from bff.document import Document
 from bff.live.restricted_hub import RestrictedHub
 from bff.projection.audience import Audience
 from bff.settings import Settings
 from bff.testing.graphql_ws import GraphQLWSClient, OperationFailed
 from bff.testing.harness import AppHarness
 from tests.app.clinic import PEOPLE, Patient, PatientFile, Ward, clinic
+from tests.app.watched_reads import WatchedReads
 
 pytestmark = pytest.mark.anyio
 
@@ -86,46 +85,20 @@ async def test_a_file_that_may_not_be_read_is_answered_as_one_that_is_not_there(
         assert hidden.content == absent.content
 
 
-class Reads:
-    """A datastore that notes which documents each batched read asks for."""
+class Reads(WatchedReads):
+    """Notes which documents each batched read asks for."""
 
     def __init__(self, url: str) -> None:
-        self._inner = open_datastore(url)
+        super().__init__(url)
         self.made: list[list[str]] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def __aenter__(self) -> Reads:
-        await self._inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._inner.__aexit__(*exc_info)
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Any]:
-        async with self._inner.snapshot() as snapshot:
-            yield ReadsOfSnapshot(self, snapshot)
+    def asked(self, paths: Sequence[str]) -> None:
+        self.made.append(list(paths))
 
     def of(self, key: str) -> list[list[str]]:
         """The reads of the view of this key since the last were asked for; the key is called ``key`` here."""
         made, self.made = self.made, []
         return [[path.replace(key, "key") for path in paths if key in path] for paths in made if f"PatientFile/{key}" in paths]
-
-
-class ReadsOfSnapshot:
-    def __init__(self, reads: Reads, inner: Any) -> None:
-        self._reads = reads
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
-        self._reads.made.append(list(paths))
-        documents: list[Document] = await self._inner.get(paths, fields)
-        return documents
 
 
 NODE = "query Node($id: ID!) { node(id: $id) { id } }"
