@@ -15,7 +15,7 @@ import pytest
 from bff.datastore.port import Delete, Merge, Precondition, Set, Write
 from bff.datastore.sqlite import rounds, short_commits, writing
 from bff.datastore.sqlite.datastore import SQLiteDatastore
-from bff.datastore.sqlite.pace import HERE_BYTES, HERE_WRITES
+from bff.datastore.sqlite.pace import HERE_BYTES, HERE_WRITES, UNHURRIED, Pace, TooLong
 from bff.errors import Conflict
 from bff.testing.datastore_case import PATIENCE, data_of
 
@@ -129,6 +129,32 @@ async def test_one_that_turns_out_long_is_begun_anew_in_the_thread(monkeypatch: 
             {"n": 0, "m": 1},
             {"n": 2},
         ]
+
+
+@pytest.mark.parametrize("ticks", range(4))
+async def test_one_that_is_out_of_time_is_rolled_back_however_long_that_takes(
+    ticks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time is over between two statements, and SQLite looks at the clock before each of its instructions."""
+    monkeypatch.setattr(writing, "STEPS", 1)
+    left = iter([False] * ticks)
+    over = False
+
+    def tick(pace: Pace) -> None:
+        nonlocal over
+        over = pace is not UNHURRIED and next(left, True)
+        if over:
+            raise TooLong
+
+    async with opened() as memory:
+        await memory.commit(Set("new/b", {"n": 1}))
+        memory.here.clear()
+        monkeypatch.setattr(Pace, "tick", tick)
+        monkeypatch.setattr(Pace, "is_over", lambda pace: over)
+        writes = [Set(f"new/{n}", {"n": n}) for n in range(3)]
+        await memory.commit(*writes)
+        assert memory.here[0] is True
+        assert [await data_of(memory.datastore, one.path) for one in writes] == [{"n": n} for n in range(3)]
 
 
 async def test_a_lock_of_another_process_is_waited_for_in_the_thread(tmp_path: Path) -> None:

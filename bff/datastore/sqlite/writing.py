@@ -121,15 +121,16 @@ class Writer:
                 if last != before:
                     connection.execute("UPDATE clock SET last = ?", (last,))
                 pace.tick()
+            connection.set_progress_handler(None, 0)  # it is too late now
             with translated(self._path, "committing to", on_disk_error=OutcomeUnknown):
-                if pace is not UNHURRIED:
-                    connection.set_progress_handler(None, 0)  # it is too late now
                 connection.execute("COMMIT")
         except BaseException:
             self._names.forget()
             raise
         finally:
             if connection.in_transaction:
+                # What is interrupted here would leave the transaction open, and every commit after it refused.
+                connection.set_progress_handler(None, 0)
                 connection.execute("ROLLBACK")
         return outcomes
 
