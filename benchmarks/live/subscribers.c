@@ -17,38 +17,21 @@
  * A change is asked for by sending "VIEW\n" to the control port. In a flood, the next state of a view is asked for as soon as half
  * of its subscribers have the present one: so the server always has something to send, and never a queue of what is outdated.
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <time.h>
-#include <unistd.h>
+#include "client.h"
 
-#define READ_BYTES (1 << 20)
+#include <sys/resource.h>
+
 #define OPENING_AT_ONCE 64
 #define MARKER "view "
 #define MARKER_BYTES 52 /* "view 0007 change 0000000012 at 0000000000000000000" and the quote that ends it */
 #define SETTLE_SECONDS 60.0
 #define START_SECONDS 90.0
-#define MAX_LATENCIES (4 * 1000 * 1000)
 
 enum stage { HANDSHAKE, GREETING, SUBSCRIBED };
 
 struct client {
-    int fd;
+    struct stream stream;
     enum stage stage;
-    char *rest; /* the beginning of a frame whose end has not come */
-    size_t rest_length;
 };
 
 struct subscription {
@@ -68,75 +51,22 @@ struct view {
 static struct client *clients;
 static struct subscription *subscriptions;
 static struct view *views;
-static int sockets, per_socket, view_count, epoll, control, opened, opening;
+static int port, sockets, per_socket, view_count, epoll, control, opened, opening;
 static const char *path, *subprotocol;
 static char *query, **tokens;
 static int token_count;
-static struct sockaddr_in address;
-static char buffer[READ_BYTES + (1 << 16)];
 static long waiting; /* subscriptions without a first state */
 static int64_t deliveries, received_bytes, changes_asked;
 static int flooding, noting;
-static uint32_t *latencies;
-static size_t latency_count;
+static struct times latencies;
 static int64_t now_ns;
 static char asking[1 << 16];
 static size_t asking_length;
-
-static void fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static int64_t monotonic(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 static double used_cpu(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static void write_all(int fd, const char *data, size_t length) {
-    while (length) {
-        ssize_t written = write(fd, data, length);
-        if (written < 0) {
-            if (errno == EAGAIN || errno == EINTR) {
-                usleep(200);
-                continue;
-            }
-            fail("a connection broke while something was sent: %s", strerror(errno));
-        }
-        data += written;
-        length -= written;
-    }
-}
-
-/* A text frame or a pong, masked with zeros, as clients must mask. */
-static void send_frame(int fd, int opcode, const char *payload, size_t length) {
-    char head[14] = {0};
-    size_t head_length;
-    head[0] = (char)(0x80 | opcode);
-    if (length < 126) {
-        head[1] = (char)(0x80 | length);
-        head_length = 6;
-    } else {
-        head[1] = (char)(0x80 | 126);
-        head[2] = (char)(length >> 8);
-        head[3] = (char)length;
-        head_length = 8;
-    }
-    char *frame = malloc(head_length + length);
-    memcpy(frame, head, head_length);
-    memcpy(frame + head_length, payload, length);
-    write_all(fd, frame, head_length + length);
-    free(frame);
 }
 
 static void flush_asking(void) {
@@ -155,15 +85,9 @@ static void ask(int number) {
 
 /* The payload of connection_init has the token of the socket, where there is a file of tokens, one a line, taken in turns. */
 static void greet(int index) {
-    char message[8192];
-    if (!token_count) {
-        send_frame(clients[index].fd, 1, "{\"type\":\"connection_init\"}", 26);
-        return;
-    }
-    int length = snprintf(message, sizeof message, "{\"type\":\"connection_init\",\"payload\":{\"token\":\"%s\"}}",
-                          tokens[index % token_count]);
-    if (length >= (int)sizeof message) fail("a token is too long");
-    send_frame(clients[index].fd, 1, message, length);
+    int fd = clients[index].stream.fd;
+    if (!token_count) send_text(fd, "{\"type\":\"connection_init\"}");
+    else send_text(fd, "{\"type\":\"connection_init\",\"payload\":{\"token\":\"%s\"}}", tokens[index % token_count]);
 }
 
 static void read_tokens(const char *name) {
@@ -180,34 +104,16 @@ static void read_tokens(const char *name) {
 }
 
 static void subscribe(int index) {
-    for (int slot = 0; slot < per_socket; slot++) {
-        char message[8192];
-        int number = (index * per_socket + slot) % view_count;
-        int length = snprintf(message, sizeof message,
-                              "{\"id\":\"%d\",\"type\":\"subscribe\",\"payload\":{\"query\":%s,\"variables\":{\"id\":\"m%06d\"}}}",
-                              slot + 1, query, number);
-        if (length >= (int)sizeof message) fail("the query is too long");
-        send_frame(clients[index].fd, 1, message, length);
-    }
+    for (int slot = 0; slot < per_socket; slot++)
+        send_subscribe(clients[index].stream.fd, slot + 1, query, (index * per_socket + slot) % view_count);
     clients[index].stage = SUBSCRIBED;
 }
 
 static void open_client(int index) {
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
-    char request[512];
-    if (fd < 0) fail("no more sockets: %s", strerror(errno));
-    if (connect(fd, (struct sockaddr *)&address, sizeof address)) fail("cannot connect: %s", strerror(errno));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    clients[index] = (struct client){.fd = fd, .stage = HANDSHAKE};
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) fail("epoll_ctl: %s", strerror(errno));
-    int length = snprintf(request, sizeof request,
-                          "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                          "Sec-WebSocket-Protocol: %s\r\n\r\n",
-                          path, subprotocol);
-    write_all(fd, request, length);
+    int fd = connected(port);
+    clients[index] = (struct client){.stream.fd = fd, .stage = HANDSHAKE};
+    watch(epoll, fd, (uint32_t)index);
+    send_handshake(fd, path, subprotocol);
     opening++;
 }
 
@@ -248,7 +154,7 @@ static void take_state(int index, const char *message, size_t length) {
     subscription->change = change;
     deliveries++;
     received_bytes += length;
-    if (noting && latency_count < MAX_LATENCIES) latencies[latency_count++] = (uint32_t)((now_ns - made) / 1000);
+    if (noting) note(&latencies, now_ns - made);
     if (change > view->newest) {
         view->newest = change;
         view->have_newest = 0;
@@ -261,82 +167,30 @@ static void take_state(int index, const char *message, size_t length) {
 }
 
 static void take_message(int index, char *message, size_t length) {
-    size_t head = length < 120 ? length : 120;
-    char *type = memmem(message, head, "\"type\":", 7);
-    if (!type) type = memmem(message + (length > 40 ? length - 40 : 0), length > 40 ? 40 : length, "\"type\":", 7);
-    if (!type) fail("no message of the protocol: %.200s", message);
-    type += 7;
-    while (*type == ' ') type++;
-    if (!strncmp(type, "\"next\"", 6)) {
+    switch (kind_of(clients[index].stream.fd, message, length)) {
+    case NEXT:
         take_state(index, message, length);
-    } else if (!strncmp(type, "\"connection_ack\"", 16)) {
+        break;
+    case ACKNOWLEDGED:
         opening--;
         subscribe(index);
-    } else if (!strncmp(type, "\"ping\"", 6)) {
-        send_frame(clients[index].fd, 1, "{\"type\":\"pong\"}", 15);
-    } else if (strncmp(type, "\"pong\"", 6)) {
-        fail("the server sent: %.*s", (int)(length < 1000 ? length : 1000), message);
+        break;
+    case OTHER:
+        break;
     }
-}
-
-/* How many bytes the frames that are whole take. */
-static size_t take_frames(int index, char *data, size_t length) {
-    size_t at = 0;
-    while (length - at >= 2) {
-        unsigned char first = data[at], second = data[at + 1];
-        size_t head = 2, payload = second & 127;
-        if (payload == 126) {
-            head = 4;
-            if (length - at < head) break;
-            payload = ((unsigned char)data[at + 2] << 8) | (unsigned char)data[at + 3];
-        } else if (payload == 127) {
-            head = 10;
-            if (length - at < head) break;
-            payload = 0;
-            for (int byte = 2; byte < 10; byte++) payload = payload << 8 | (unsigned char)data[at + byte];
-        }
-        if (length - at < head + payload) break;
-        char *start = data + at + head;
-        if (first == 0x81) {
-            char kept = start[payload];
-            start[payload] = 0;
-            take_message(index, start, payload);
-            start[payload] = kept;
-        } else if (first == 0x89) {
-            send_frame(clients[index].fd, 10, start, payload);
-        } else if (first != 0x8a) {
-            fail("a frame that begins with %02x: %.*s", first, (int)(payload < 200 ? payload : 200), start);
-        }
-        at += head + payload;
-    }
-    return at;
 }
 
 static void take_bytes(int index) {
     struct client *client = &clients[index];
-    size_t before = client->rest_length;
-    if (before > (1 << 16)) fail("a frame longer than 64 KiB");
-    if (before) memcpy(buffer, client->rest, before);
-    ssize_t got = read(client->fd, buffer + before, READ_BYTES - 1);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (got <= 0) fail("the server closed a connection: %s", got ? strerror(errno) : "end of file");
+    size_t length = receive(&client->stream), taken = 0;
+    if (!length) return;
     now_ns = monotonic();
-    size_t length = before + got, taken = 0;
-    if (client->stage == HANDSHAKE) {
-        char *end = memmem(buffer, length, "\r\n\r\n", 4);
-        if (end) {
-            if (strncmp(buffer, "HTTP/1.1 101", 12)) fail("no WebSocket: %.200s", buffer);
-            taken = end + 4 - buffer;
-            client->stage = GREETING;
-            greet(index);
-        }
+    if (client->stage == HANDSHAKE && (taken = take_handshake(buffer, length))) {
+        client->stage = GREETING;
+        greet(index);
     }
-    if (client->stage != HANDSHAKE) taken += take_frames(index, buffer + taken, length - taken);
-    client->rest_length = length - taken;
-    if (client->rest_length) {
-        client->rest = realloc(client->rest, client->rest_length);
-        memcpy(client->rest, buffer + taken, client->rest_length);
-    }
+    if (client->stage != HANDSHAKE) taken += take_frames(client->stream.fd, buffer + taken, length - taken, index, take_message);
+    keep(&client->stream, taken, length);
 }
 
 static void turn(int milliseconds) {
@@ -387,16 +241,11 @@ static void flood(double seconds) {
     printf(",\"settling_seconds\":%.6f,\"settling_deliveries\":%ld}\n", settled, (long)(deliveries - counted));
 }
 
-static int by_size(const void *left, const void *right) {
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
 static void paced(double rate, double seconds) {
     int64_t begun = monotonic(), total = (int64_t)(rate * seconds);
     int64_t count = deliveries, bytes = received_bytes;
     double cpu = used_cpu();
-    latency_count = 0;
+    latencies.count = 0;
     noting = 1;
     for (int64_t change = 0; change <= total; change++) {
         int64_t next = begun + (int64_t)(change * 1e9 / rate), now;
@@ -407,10 +256,8 @@ static void paced(double rate, double seconds) {
     settle();
     noting = 0;
     report((monotonic() - begun) / 1e9, used_cpu() - cpu, deliveries - count, received_bytes - bytes, total);
-    qsort(latencies, latency_count, sizeof *latencies, by_size);
-    if (!latency_count) fail("nothing was delivered");
-    printf(",\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n", latencies[latency_count / 2] / 1e3,
-           latencies[latency_count * 99 / 100] / 1e3, latencies[latency_count - 1] / 1e3);
+    printf(",\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}\n", percentile(&latencies, 50), percentile(&latencies, 99),
+           percentile(&latencies, 100));
 }
 
 static void obey(void) {
@@ -439,14 +286,10 @@ int main(int count, char **arguments) {
     per_socket = atoi(arguments[5]);
     view_count = atoi(arguments[6]);
     subprotocol = arguments[7];
-    FILE *file = fopen(arguments[8], "r");
-    query = calloc(1, 4096);
-    if (!file || !fread(query, 1, 4095, file)) fail("cannot read %s", arguments[8]);
-    query[strcspn(query, "\n")] = 0;
+    query = line_of(arguments[8]);
     clients = calloc(sockets, sizeof *clients);
     subscriptions = calloc((size_t)sockets * per_socket, sizeof *subscriptions);
     views = calloc(view_count, sizeof *views);
-    latencies = malloc(MAX_LATENCIES * sizeof *latencies);
     for (int number = 0; number < view_count; number++) views[number].newest = -1;
     for (int owner = 0; owner < sockets * per_socket; owner++) {
         subscriptions[owner].change = -1;
@@ -454,12 +297,8 @@ int main(int count, char **arguments) {
     }
     waiting = (long)sockets * per_socket;
     epoll = epoll_create1(0);
-    address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(arguments[3])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    control = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(control, (struct sockaddr *)&address, sizeof address)) fail("no control port: %s", strerror(errno));
-    int one = 1;
-    setsockopt(control, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    address.sin_port = htons(atoi(arguments[1]));
+    control = connected(atoi(arguments[3]));
+    port = atoi(arguments[1]);
     int64_t begun = monotonic();
     while (waiting) {
         while (opened < sockets && opening < OPENING_AT_ONCE) open_client(opened++);
