@@ -12,9 +12,9 @@ from pathlib import Path
 from benchmarks import chart
 from benchmarks.harness import Bench, Measured, Metric, Scenario, Target, Unavailable, Wrong, absolute, ratio
 from benchmarks.live.growing import DOCUMENTS_OF_A_VIEW
+from benchmarks.live.http_connection import HTTPConnection
 from benchmarks.live.memory import QUERY
 from benchmarks.live.state import key
-from benchmarks.live.wire import HTTPConnection
 from benchmarks.processes import PYTHON
 
 __all__ = ["SCENARIOS", "Growth", "Restart", "name_of"]

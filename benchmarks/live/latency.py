@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.harness import Bench, Metric, Scenario, Target, absolute, ratio
+from benchmarks.live.mutations import mutations
 from benchmarks.live.servers import ARIADNE, BARE, BFF, COMMITS, NODE, Contender, served
 from benchmarks.live.subscribers import Size, Subscribers, subscribers
-from benchmarks.processes import PYTHON
 
 __all__ = ["SCENARIOS", "Latency", "MutationToPush"]
 
@@ -84,11 +83,7 @@ class MutationToPush(Scenario):
             yield running
 
     def measure(self, bench: Bench, contender: str, opened: Contender) -> dict[str, float]:
-        seconds = 3 if bench.quick else 6
-        argv = [PYTHON, "-m", "benchmarks.live.mutating", str(opened.server.port), "100", str(seconds)]
-        ran = bench.load(argv, server=opened.server)
-        figures: dict[str, float] = json.loads(ran.output.splitlines()[-1])
-        return {**figures, **ran.cpu()}
+        return mutations(bench, opened.server, rate=100, seconds=3 if bench.quick else 6)
 
 
 SCENARIOS = [Latency(), MutationToPush()]

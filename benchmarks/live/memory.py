@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.harness import Bench, Metric, Scenario, Target, Wrong, absolute
+from benchmarks.live.http_connection import HTTPConnection
 from benchmarks.live.servers import ARIADNE, BARE, BFF, NODE, Contender, seeded, served
 from benchmarks.live.state import VIEWS, key
 from benchmarks.live.subscribers import Size, subscribers
-from benchmarks.live.wire import HTTPConnection
 
 __all__ = ["SCENARIOS", "Memory", "ViewMemory"]
 

@@ -13,10 +13,12 @@ import socket
 import sys
 import time
 
-from benchmarks.live.wire import HANDSHAKE
-
 __all__ = ["Subscribers", "main"]
 
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+)
 ID = re.compile(rb'"id": ?"?(\d+)')
 MARKER = re.compile(rb'"view (\d{4}) change (\d{10}) at (\d{19})"')
 SETTLE_SECONDS = 60.0
