@@ -1,9 +1,10 @@
-/* The floor of fan-out: one thread, epoll, one write of one constant frame for each socket. No GraphQL, no JSON, no checks.
+/* The floor of fan-out and of mutations: one thread, epoll, a write of one frame for each socket. No GraphQL, no JSON, no checks.
  *
  *   floor PORT CONTROL_PORT STATE_FILE
  *
- * Every socket has one subscription, to one view. The state file holds the message of its first state; the marker in it is
- * written over for each change.
+ * Every socket has one subscription. The state file holds the message of a first state. The marker in it is written over for each
+ * change, which goes to all sockets. For a mutation, id, version and how many attend are; that goes at once to those who look at
+ * its view, and then it is answered.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,8 +23,11 @@
 
 static char frame[1 << 16];
 static size_t frame_length;
-static char *marker;
-static int watching[MOST], watchers;
+static char *marker, *id, *version, *attending; /* in the frame */
+static int watchers;
+static struct {
+    int fd, view;
+} watching[MOST];
 static long change;
 
 static int listening(int port) {
@@ -56,17 +60,57 @@ static void stamp(void) {
     memcpy(marker, text, 33);
 }
 
+/* Have the frame show this view now, and whether one of it is absent. */
+static void show(int view, int absent) {
+    char text[64];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(text, sizeof text, "%06d%016ld%02d", view % 1000000, now.tv_sec * 1000000L + now.tv_nsec / 1000, 20 - absent);
+    memcpy(id, text, 6);
+    memcpy(version, text + 6, 16);
+    memcpy(attending, text + 22, 2);
+}
+
+static int view_in(const char *data, const char *name) {
+    const char *found = strstr(data, name);
+    return found ? atoi(found + strlen(name)) : 0;
+}
+
+static void mutate(int fd, const char *data) {
+    char answer[512], body[256];
+    int view = view_in(data, "\"ticket\":\"m");
+    show(view, strstr(data, "\"attending\":false") != NULL);
+    for (int one = 0; one < watchers; one++)
+        if (watching[one].view == view) send_all(watching[one].fd, frame, frame_length);
+    int length = snprintf(body, sizeof body,
+                          "{\"data\":{\"setAttendance\":{\"id\":\"m%.6s\",\"version\":\"%.16s\",\"numAttending\":%.2s}}}", id,
+                          version, attending);
+    length = snprintf(answer, sizeof answer,
+                      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", length, body);
+    send_all(fd, answer, length);
+}
+
 static void answer(int fd, const char *data) {
     static const char accepted[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                                    "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
     static const char acknowledged[] = "\x81\x19{\"type\":\"connection_ack\"}";
     if (!strncmp(data, "GET ", 4)) send_all(fd, accepted, sizeof accepted - 1);
+    else if (!strncmp(data, "POST ", 5)) mutate(fd, data);
     else if (strstr(data, "connection_init")) send_all(fd, acknowledged, sizeof acknowledged - 1);
     else {
-        watching[watchers++] = fd;
+        int view = view_in(data, "\"id\":\"m");
+        watching[watchers].fd = fd;
+        watching[watchers++].view = view;
+        show(view, 0);
         send_all(fd, frame, frame_length);
     }
+}
+
+static void forget(int fd) {
+    for (int one = watchers - 1; one >= 0; one--)
+        if (watching[one].fd == fd) watching[one] = watching[--watchers];
+    close(fd);
 }
 
 int main(int count, char **arguments) {
@@ -80,6 +124,9 @@ int main(int count, char **arguments) {
     frame[3] = (char)length;
     frame_length = length + 4;
     marker = strstr(frame + 4, " change ") + 8;
+    id = strstr(frame + 4, "\"id\":\"m") + 7;
+    version = strstr(frame + 4, "\"version\":\"") + 11;
+    attending = strstr(frame + 4, "\"numAttending\":") + 15;
     int epoll = epoll_create1(0), web = listening(atoi(arguments[1])), control = listening(atoi(arguments[2]));
     static char kinds[MOST * 2];
     static char buffer[1 << 16];
@@ -102,7 +149,7 @@ int main(int count, char **arguments) {
             }
             ssize_t got = read(fd, buffer, sizeof buffer - 1);
             if (got <= 0) {
-                close(fd);
+                forget(fd);
                 continue;
             }
             buffer[got] = 0;
@@ -117,7 +164,7 @@ int main(int count, char **arguments) {
                 if (buffer[byte] != '\n') continue;
                 change++;
                 stamp();
-                for (int one = 0; one < watchers; one++) send_all(watching[one], frame, frame_length);
+                for (int one = 0; one < watchers; one++) send_all(watching[one].fd, frame, frame_length);
             }
         }
     }

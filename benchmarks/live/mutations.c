@@ -11,8 +11,8 @@
  *   - each socket is sent one push for a mutation, and none that is for no mutation.
  * Whatever does not hold ends the program with a line on stderr and exit code 1. So does a server that does not keep up.
  *
- * Times are from when a mutation was due, whatever kept it from being sent, until its push can be read: the clock is read as soon
- * as epoll_wait returns. "From the commit" is from the version, which is the commit's microsecond. The first second is not counted.
+ * Times are from when a mutation was due, whatever kept it from being sent, until its push can be read: the clock is read when
+ * epoll_wait returns. "From the commit" is from the version, which is the commit's microsecond. The first second is not counted.
  * Between mutations it sleeps: the two cores may be one to the processor, of which a load that never sleeps takes half. A timerfd
  * wakes it, which is not late by the rounding and the slack that timeouts have.
  */
@@ -98,10 +98,11 @@ static void take_state(struct client *client, const char *text, const char *name
     if (strstr(text, "\"errors\":")) fail("errors: %.3000s", text);
     if (!client->awaits) fail("after all that was to come of the last mutation, there came %.3000s", text);
     const char *state = behind(text, name);
-    if (strncmp(behind(state, "\"id\":"), meeting->id, strlen(meeting->id))) fail("%s is not shown by %.3000s", meeting->id, text);
+    const char *id = behind(state, "\"id\":");
+    if (strncmp(id, meeting->id, strlen(meeting->id))) fail("%s is not what %.3000s shows", meeting->id, text);
     int64_t version = strtoll(behind(state, "\"version\":") + 1, NULL, 10);
     if (version <= client->version) fail("version %ld was shown before %.3000s", (long)client->version, text);
-    if (atoi(behind(state, "\"numAttending\":")) != expected) fail("%d attend, and not what is shown by %.3000s", expected, text);
+    if (atoi(behind(state, "\"numAttending\":")) != expected) fail("%d attend, which %.3000s does not show", expected, text);
     if (meeting->counted) note(client->stage == MUTATING ? &answers : &pushes, now_ns - meeting->due);
     if (meeting->counted && client->stage == LOOKING) note(&commits, now_of_versions - version * 1000);
     client->version = version;
@@ -196,7 +197,8 @@ static void run(double rate, double seconds) {
     while (done < total) {
         turn();
         if (now_ns > stop)
-            fail("the server does not keep up: %ld mutations in %.1f s, at %g a second", (long)done, (now_ns - begun) / 1e9, rate);
+            fail("the server does not keep up: %ld mutations in %.1f s, %g a second were due", (long)done, (now_ns - begun) / 1e9,
+                 rate);
         for (; sent < total && sent < due && !meetings[sent % view_count].lacking; sent++) {
             struct meeting *meeting = &meetings[sent % view_count];
             meeting->due = begun + sent * every;
