@@ -2,9 +2,9 @@
  *
  *   floor PORT CONTROL_PORT STATE_FILE
  *
- * Every socket has one subscription. The state file holds the message of a first state. The marker in it is written over for each
- * change, which goes to all sockets. For a mutation, id, version and how many attend are; that goes at once to those who look at
- * its view, and then it is answered.
+ * Every socket has one subscription. The state file holds the message of a first state. For a change, the marker in it is written
+ * over, and it goes to all sockets. For a mutation, the id, the version and how many attend are written over, and it goes to those
+ * who look at that view; then the mutation is answered.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.harness import Bench, Metric, Scenario, Target, absolute, ratio
+from benchmarks.harness import Bench, Measured, Metric, Scenario, Target, absolute, ratio
 from benchmarks.live.mutations import mutations
 from benchmarks.live.servers import ARIADNE, BARE, BFF, COMMITS, FLOOR, NODE, Contender, served
 from benchmarks.live.subscribers import Size, Subscribers, subscribers
@@ -86,6 +86,10 @@ class MutationToPush(Scenario):
 
     def measure(self, bench: Bench, contender: str, opened: Contender) -> dict[str, float]:
         return mutations(bench, opened.server, rate=100, seconds=3 if bench.quick else 6)
+
+    def charts(self, measured: Measured) -> dict[str, str]:
+        """None: the floor is there to judge the load by, and is no peer."""
+        return {}
 
 
 SCENARIOS = [Latency(), MutationToPush()]
