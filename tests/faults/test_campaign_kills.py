@@ -46,7 +46,8 @@ async def test_killed_again_and_again_and_all_converges(tmp_path: Path) -> None:
                 await asyncio.to_thread(server.start)
             await load.progress(20)
             await load.healed()
-            assert sum(seen.connections for seen in load.seen) > len(load.seen) * KILLS
+            # Who has not come back when the next one comes does not notice that.
+            assert sum(seen.connections for seen in load.seen) > len(load.seen) * KILLS / 2
         await until_back_at(server, baseline)
 
 
