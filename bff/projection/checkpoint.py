@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 from uuid import uuid4
 
@@ -46,16 +47,24 @@ class Checkpoint:
     Several processes may share a name: each saves what it has come to itself, and the last one counts. Whichever that is, what
     it has come to is written, whoever wrote it.
 
-    With ``storages``, what is stored is by the definitions of this code, and a checkpoint says up to where these are written.
-    ``kept`` are those of them that are so from where this resumes: the others were not followed by anybody until then.
+    ``storages``, each with the collections that it is made of, are what is kept up, and a checkpoint says of which it is true.
+    ``kept`` are those of them that are so from where this resumes: the others were not followed by anybody until then, or by code
+    that did not look at all that they are made of.
     """
 
-    def __init__(self, datastore: Datastore, name: str, collections: Iterable[str], storages: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        datastore: Datastore,
+        name: str,
+        collections: Iterable[str],
+        storages: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> None:
         self._datastore = datastore
         self._name = name
         self._path = checkpoint_path(name)
         self._collections = sorted(collections)
-        self._storages = sorted(storages)
+        self._storages = storages
+        self._is_said = True
         self.kept: frozenset[str] = frozenset()
         self.saved: ResumePoint | None = None
 
@@ -81,18 +90,27 @@ class Checkpoint:
             return None
         newest: dict[str, Mapping[str, Value]] = {}
         for data in sorted(saved, key=_timepoint):
-            known = cast("Sequence[str] | None", data.get("storages"))
-            # One that does not say which is of code that had no storages but those of its views' names.
-            newest.update((one, data) for one in self._storages if (BESIDE not in one if known is None else one in known))
+            newest.update((one, data) for one in self._storages if self._keeps(data, one))
         self.kept = frozenset(newest)
-        point = self._point(min(newest.values() or [max(saved, key=_timepoint)], key=_timepoint))
-        # Before anything is built that follows from it: where that is interrupted, it is known from where on it was followed.
-        await self.save(point)
-        return point
+        first = min(newest.values() or [max(saved, key=_timepoint)], key=_timepoint)
+        self.saved = self._point(first)
+        self._is_said = any(one.id == self._name and one.data == first for one in found) and self.kept == {*self._storages}
+        return self.saved
+
+    def _keeps(self, data: Mapping[str, Value], storage: str) -> bool:
+        known = cast("Sequence[str] | None", data.get("storages"))
+        # One that does not say which is of code that had no storages but those of its views' names.
+        named = BESIDE not in storage if known is None else storage in known
+        return named and {*self._storages[storage]}.issubset(cast("Sequence[str]", data["collections"]))
+
+    async def begin(self) -> None:
+        """Say from where on its storages are kept up, unless that is said: before anything is built that follows from it."""
+        if self.saved is not None and not self._is_said:
+            await self.save(self.saved)
 
     def _point(self, data: Mapping[str, Value]) -> ResumePoint:
-        # Other collections are another listener: its token means nothing, and what changed in collections that are new
-        # reaches the views that read them by those views being new themselves.
+        # Other collections are another listener: its token means nothing. What changed in collections that are new reaches
+        # nobody by it: what is made of these is not kept.
         same = list(cast("Sequence[str]", data["collections"])) == self._collections
         return ResumePoint(_timepoint(data), str(data["token"]) if same else "")
 
@@ -100,9 +118,9 @@ class Checkpoint:
         collections: list[Value] = list(self._collections)
         data: dict[str, Value] = {"timepoint": point.timepoint, "token": point.token, "collections": collections}
         if self._storages:
-            data["storages"] = [*self._storages]
+            data["storages"] = [*sorted(self._storages)]
         await self._datastore.commit([Set(self._path, data, derived=True)])
-        self.saved = point
+        self.saved, self._is_said = point, True
 
 
 def _timepoint(data: Mapping[str, Value]) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from bff.datastore.port import Datastore, Merge
 from bff.document import Document, join_path
 from bff.model.view_model import ViewModel
-from bff.types import Value
+from bff.types import Timepoint, Value
 
 __all__ = ["DEFINITIONS", "Definitions", "definition_path"]
 
@@ -17,30 +18,39 @@ DEFINITIONS = "_bff_definitions"
 class Definitions:
     """The definition hash of each view that was last built throughout: another one in the code means that it is to be rebuilt.
 
-    ``wanted`` is the one that a rebuild was last begun for, and ``mixed`` says that other code has built views since.
+    ``wanted`` is the one that a rebuild was last begun for, and ``mixed`` says that other code has built views since. What was
+    built before ``since``, by whatever code, is not believed: nobody was told then of what it reads.
     """
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
 
-    async def outdated(self, views: Iterable[type[ViewModel]]) -> list[type[ViewModel]]:
-        """Those whose code is not what their stored documents were built by."""
+    async def outdated(self, views: Iterable[type[ViewModel]]) -> dict[type[ViewModel], Timepoint]:
+        """Those of which not everything that is stored is by their code, and built since the timepoint that is given here."""
         views = list(views)
         async with self._datastore.snapshot() as snapshot:
             documents = await snapshot.get([_path(view) for view in views])
-        return [
-            view
-            for view, document in zip(views, documents, strict=True)
-            if document.data is None or document.data.get("definition") != view.__view__.definition_hash
-        ]
+        found = {view: cast("Mapping[str, Any]", one.data or {}) for view, one in zip(views, documents, strict=True)}
+        return {
+            view: data.get("since", 0)
+            for view, data in found.items()
+            if "since" in data or data.get("definition") != view.__view__.definition_hash
+        }
+
+    async def distrust(self, views: Iterable[type[ViewModel]], since: Timepoint) -> None:
+        """What was built of these before ``since`` is to be built again, and is not ``complete`` before."""
+        await self._datastore.commit([Merge(_path(view), {"since": since}) for view in views])
 
     async def want(self, view: type[ViewModel], *, throughout: bool) -> None:
         """Every stored document is about to be built by the present definition; ``throughout``: also what was built already."""
         data: dict[str, Value] = {"wanted": view.__view__.definition_hash}
         await self._datastore.commit([Merge(_path(view), data | {"mixed": False} if throughout else data)])
 
-    async def complete(self, view: type[ViewModel]) -> None:
-        """Every stored document of the view is of its present definition, but for what is ``mixed``."""
+    async def complete(self, view: type[ViewModel], since: Timepoint = 0) -> None:
+        """Every stored document of the view is of its present definition, but for what is ``mixed``.
+
+        With ``since``, it is also built since then, and followed by whoever says so here.
+        """
         definition = view.__view__
         data: dict[str, Value] = {
             "definition": definition.definition_hash,
@@ -48,7 +58,7 @@ class Definitions:
             "fields": [*sorted(field.document_name for field in definition.stored.values())],
         }
         # Where definitions of it stood beside each other before, none of those is current any more.
-        await self._datastore.commit([Merge(_path(view), data, remove=("current",))])
+        await self._datastore.commit([Merge(_path(view), data, remove=("current", "since") if since else ("current",))])
 
     async def overwritten(self, view: type[ViewModel]) -> None:
         """This process has built some that other code had built. That is noted, if it is the other code that is wanted."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from time import thread_time
+from types import MappingProxyType
 from typing import Protocol
 
 from bff.datastore.port import Changes, Datastore, Listening, ResumePoint, Target
@@ -77,7 +78,7 @@ class Follower:
         *,
         beside: Iterable[str] = (),
         groups: Iterable[str] = (),
-        storages: Iterable[str] = (),
+        storages: Mapping[str, Collection[str]] = MappingProxyType({}),
         concurrency: int = 4,
         batch: int | Callable[[str], int] = 16,
         max_waiting: int = 10_000,
@@ -87,7 +88,7 @@ class Follower:
     ) -> None:
         """``beside`` are collections that the subject sees, and that are nobody's concern. With ``_bff_wishes`` among them, other
         processes may ask for the checkpoint to be saved before its time. ``groups`` are ids of collections that are followed
-        under every parent. ``storages`` are what is kept up by it, where other code has others (``Checkpoint``).
+        under every parent. ``storages`` are what is kept up by it, with the collections that each is made of (``Checkpoint``).
         """
         self.name = name
         self.dirty = DirtyKeys(max_waiting, self._on_done)
@@ -168,6 +169,7 @@ class Follower:
             self.from_beginning = self._position is None
             self.progress.begin(self._position)
             await self._subject.begin()
+            await self._checkpoint.begin()
             self._begun = True
         self._resending = False
         async with self._datastore.listen(self._targets, self._position) as listening:

@@ -91,7 +91,7 @@ class Projector:
             collections_read(catalog.views.values()),
             self._subject,
             beside=[SHAPES, WISHES],
-            storages=[view.__view__.storage for view in catalog.views.values()] if catalog.beside else (),
+            storages={view.__view__.storage: collections_read([view]) for view in catalog.views.values()},
             concurrency=concurrency,
             batch=lambda view: self._builder.batch(view, batch),
             max_waiting=max_waiting,
@@ -104,7 +104,7 @@ class Projector:
         self._affected = Affected(datastore, catalog, self.shapes)
         self._sweep = Sweep(datastore, catalog, self._follower, self._builder.unchecked)
         self._rebuilding: dict[str, RebuildProgress] = {}
-        self._rebuilt = asyncio.Event()
+        self._begun, self._rebuilt = asyncio.Event(), asyncio.Event()
         self.views = ViewReader(datastore, catalog, builder=self._builder, storages=storages)
 
     async def __aenter__(self) -> Projector:
@@ -170,11 +170,13 @@ class Projector:
             self._follower.supervisor.healthy("sweep")
 
     async def _rebuild_outdated(self) -> None:
+        await self._begun.wait()
         # At the first start the listener brings every root: what is left to do is known afterwards.
         await self._follower.progress.wait_for_first()
         definitions = Definitions(self._datastore)
         views = [view for view in self._catalog.views.values() if not view.__view__.beside]
-        await self._rebuild(await definitions.outdated(views))
+        for view, since in (await definitions.outdated(views)).items():
+            await self._rebuild(view, since)
         for view in self._catalog.beside.values():
             await build_beside(
                 self._datastore, view, self._follower, self._builder, switch=self._switches, on_progress=self._on_rebuild
@@ -183,12 +185,20 @@ class Projector:
         pauses = Backoff(first=self._mixed_seconds, limit=MIXED_LIMIT_SECONDS)
         for time in count(1):
             await asyncio.sleep(pauses.delay(time))
-            await self._rebuild(await definitions.mixed(views))
+            for view in await definitions.mixed(views):
+                await self._rebuild(view)
             self._follower.supervisor.healthy("definitions")
 
-    async def _rebuild(self, views: Iterable[type[ViewModel]]) -> None:
-        for view in views:
-            await rebuild(self._datastore, [view], builder=self._builder, on_progress=self._on_rebuild, force=False)
+    async def _rebuild(self, view: type[ViewModel], since: Timepoint = 0) -> None:
+        told = self._on_rebuild
+        await rebuild(self._datastore, [view], builder=self._builder, on_progress=told, force=False, since=since)
+
+    async def _distrust_unkept(self) -> None:
+        """Note of views that nobody has followed until now that what stands there may be as old as whoever built it."""
+        in_place = [view for view in self._catalog.views.values() if not view.__view__.beside]
+        unkept = [view for view in in_place if view.__view__.storage not in self._follower.kept]
+        if unkept:
+            await Definitions(self._datastore).distrust(unkept, await self._datastore.ping())
 
     def _on_rebuild(self, progress: RebuildProgress) -> None:
         self._rebuilding[progress.view] = progress
@@ -205,6 +215,8 @@ class _Views:
     async def begin(self) -> None:
         of = self._projector
         await of.shapes.load(of._datastore)
+        await of._distrust_unkept()
+        of._begun.set()
         await of._sweep.once(0.0)
         # What changed before the checkpoint was delivered to whoever saved it.
         of._recent.gap()

@@ -53,7 +53,7 @@ async def prune(
     followed = await _followed(datastore)
     done = []
     for storage in standing.others:
-        last = followed.get(storage.name if BESIDE in storage.name else IN_PLACE, 0)
+        last = max(followed.get(storage.name, 0), 0 if BESIDE in storage.name else followed.get(IN_PLACE, 0))
         if storage.name != view.__view__.storage and max(storage.since, last) <= before:
             done.append(await _remove(datastore, standings, name, storage, on_progress))
     return done
@@ -105,7 +105,7 @@ async def _followed(datastore: Datastore) -> Mapping[str, Timepoint]:
     followed: dict[str, Timepoint] = {}
     for document in found:
         data = cast("Mapping[str, Any]", document.data)
-        # Code that stores all views in place does not say which.
+        # Code of earlier releases, that stored all views in place, did not say which.
         kept = data.get("storages", (IN_PLACE,) if document.id == PROJECTOR else ())
         for storage in kept:
             followed[storage] = max(data["timepoint"], followed.get(storage, 0))

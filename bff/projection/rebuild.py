@@ -52,14 +52,16 @@ async def rebuild(
     on_progress: OnProgress = lambda progress: None,
     force: bool = True,
     resume: bool = False,
+    since: Timepoint = 0,
     concurrency: int = 3,
     page: int = PAGE,
 ) -> list[RebuildProgress]:
     """Build every key of these views: each document of a single root's model, and every view that is stored.
 
     The documents that are there serve until they are replaced, one by one; a view whose root is gone is removed. Without
-    ``force`` what is of the present definition already is left alone: an interrupted rebuild goes on where it was. With
-    ``force`` it does so where it is told to ``resume``; how far it has come is noted then, after each ``page`` of keys.
+    ``force`` what is of the present definition already, and was built ``since`` then, is left alone: an interrupted rebuild goes
+    on where it was. With ``force`` it does so where it is told to ``resume``; how far it has come is noted then, after each
+    ``page`` of keys.
 
     ``concurrency`` builds of up to 64 views run at a time, so that one is read and built while others are written.
 
@@ -79,12 +81,12 @@ async def rebuild(
             place = RebuildPlace(view.__view__.storage, view.__view__.definition_hash, await datastore.ping())
         work = _Work(builder, view, on_progress, concurrency, place, noting=resume)
         if not place.rest:
-            await work.through(_roots(datastore, view, place.after, page, force=force))
+            await work.through(_roots(datastore, view, place.after, page, None if force else since))
             place = await work.rest()
-        await work.through(_stored(datastore, view, place, page, force=force))
+        await work.through(_stored(datastore, view, place, page, place.began if force else since))
         await builder.flush()
         if not beside:
-            await Definitions(datastore).complete(view)
+            await Definitions(datastore).complete(view, since)
         if resume and not beside:
             await RebuildPlace.clear(datastore, view)
         done.append(work.complete())
@@ -187,33 +189,33 @@ class _Work:
 
 
 async def _roots(
-    datastore: Datastore, view: type[ViewModel], after: str, size: int, *, force: bool
+    datastore: Datastore, view: type[ViewModel], after: str, size: int, since: Timepoint | None
 ) -> AsyncGenerator[_Page, None]:
-    """The documents that a view's keys are the ids of, where it has a single root."""
+    """The documents that a view's keys are the ids of, where it has a single root; but for what was built ``since``."""
     root = single_root(view)
     if root is None:
         return
     async for documents in pages(datastore, _from(after, root.model.all().to_query()), size, ()):
         keys = [document.id for document in documents]
-        if not force:
+        if since is not None:
             async with datastore.snapshot() as snapshot:
                 known = await snapshot.get([metadata_path(view.__view__.storage, key) for key in keys], BUILT)
-            keys = [key for key, metadata in zip(keys, known, strict=True) if not _is_current(view, metadata)]
+            keys = [key for key, metadata in zip(keys, known, strict=True) if not _is_current(view, metadata, since)]
         if keys:
             yield _Page(keys, documents[-1].path, len(keys))
 
 
 async def _stored(
-    datastore: Datastore, view: type[ViewModel], place: RebuildPlace, size: int, *, force: bool
+    datastore: Datastore, view: type[ViewModel], place: RebuildPlace, size: int, since: Timepoint
 ) -> AsyncGenerator[_Page, None]:
     """What is stored, and the scan of the roots cannot have found: views of several roots, and views whose root is gone.
 
-    What was built since the rebuild began, by whomever, is as good as built by it.
+    What was built ``since``, by whomever, is as good as built by this.
     """
     query = Query(METADATA, with_prefix(METADATA, view.__view__.storage))
     async for documents in pages(datastore, _from(place.after, query), size, BUILT):
-        stale = [_key(one) for one in documents if not _is_current(view, one) or (force and _built_at(one) < place.began)]
-        if force and stale:
+        stale = [_key(one) for one in documents if not _is_current(view, one, since)]
+        if since and stale:
             stale = await _of_no_root(datastore, view, stale)
         if stale:
             yield _Page(stale, documents[-1].path, len(stale))
@@ -233,8 +235,10 @@ async def _of_no_root(datastore: Datastore, view: type[ViewModel], keys: Sequenc
     return [key for key, path in paths.items() if path not in there]
 
 
-def _is_current(view: type[ViewModel], metadata: Document) -> bool:
-    return metadata.data is not None and metadata.data["definition"] == view.__view__.definition_hash
+def _is_current(view: type[ViewModel], metadata: Document, since: Timepoint) -> bool:
+    if metadata.data is None or metadata.data["definition"] != view.__view__.definition_hash:
+        return False
+    return _built_at(metadata) >= since
 
 
 def _built_at(metadata: Document) -> Timepoint:

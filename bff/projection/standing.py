@@ -138,7 +138,10 @@ class Standings:
         if storage.complete:
             await self._change(view, change)
         [document] = await self._read([view])
-        return ExpectDocument(document.path, document.update_time) if left in Standing.of(document).others else None
+        # Code that replaces views in place says that it is back by the definition it wants, which the switch had taken off.
+        is_wanted = BESIDE not in storage.name and "wanted" in (document.data or {})
+        is_left = left in Standing.of(document).others and not is_wanted
+        return ExpectDocument(document.path, document.update_time) if is_left else None
 
     async def forget(self, view: str, storage: Storage) -> None:
         """It is gone, unless somebody has come back to it meanwhile."""

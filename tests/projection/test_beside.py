@@ -227,9 +227,8 @@ async def test_a_combination_of_definitions_begins_where_each_was_followed_last(
     await built_by(datastore, Catalog.of([OLD]))
     at = await write(datastore, Shelf(id="s1", name="two"))
     await built_by(datastore, Catalog.of([NEW, Spine]))
-    checkpoint = Checkpoint(
-        datastore, name_for(Catalog.of([OLD, Spine])), ["shelves"], [OLD.__view__.storage, Spine.__view__.storage]
-    )
+    storages = {OLD.__view__.storage: {"shelves"}, Spine.__view__.storage: {"shelves"}}
+    checkpoint = Checkpoint(datastore, name_for(Catalog.of([OLD, Spine])), ["shelves"], storages)
     point = await checkpoint.load()
     assert point is not None
     assert point.timepoint < at
