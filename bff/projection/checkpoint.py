@@ -69,12 +69,12 @@ class Checkpoint:
         self.saved: ResumePoint | None = None
 
     async def load(self) -> ResumePoint | None:
-        """Where to resume; None where it never was saved."""
+        """Where to resume; None where it never was saved, or by code that did not follow all of the collections."""
         if self._storages:
             return await self._load_of_all()
         async with self._datastore.snapshot() as snapshot:
             [document] = await snapshot.get([self._path])
-        if document.data is None:
+        if document.data is None or not self._covers(document.data, self._collections):
             return None
         self.saved = self._point(document.data)
         return self.saved
@@ -101,7 +101,10 @@ class Checkpoint:
         known = cast("Sequence[str] | None", data.get("storages"))
         # One that does not say which is of code that had no storages but those of its views' names.
         named = BESIDE not in storage if known is None else storage in known
-        return named and {*self._storages[storage]}.issubset(cast("Sequence[str]", data["collections"]))
+        return named and self._covers(data, self._storages[storage])
+
+    def _covers(self, data: Mapping[str, Value], collections: Iterable[str]) -> bool:
+        return {*collections}.issubset(cast("Sequence[str]", data["collections"]))
 
     async def begin(self) -> None:
         """Say from where on its storages are kept up, unless that is said: before anything is built that follows from it."""

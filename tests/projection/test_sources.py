@@ -142,3 +142,46 @@ def test_what_is_declared_wrongly_is_refused() -> None:
 
             @jobs.on_create
             def see(self, job: Job) -> None: ...
+
+
+class Letter(DomainModel, collection="letters"):
+    to: str
+
+
+async def test_what_a_source_that_is_new_has_is_created_also_what_former_code_has_passed(datastore: Datastore) -> None:
+    """Former code of the mediator does not follow it, and saves the checkpoint: before the deploy, and after a rollback."""
+
+    def former() -> type[Mediator]:
+        class Porter(Mediator):
+            jobs = source(Job)
+
+            @jobs.on_change
+            def job(self, job: Job) -> None:
+                CALLS.append(f"job {job.id} {job.state}")
+
+        return Porter
+
+    class Porter(Mediator):
+        jobs = source(Job)
+        letters = source(Letter)
+
+        @jobs.on_change
+        def job(self, job: Job) -> None:
+            CALLS.append(f"job {job.id} {job.state}")
+
+        @letters.on_create
+        def letter(self, letter: Letter) -> None:
+            CALLS.append(f"letter {letter.id}")
+
+    async def life(mediator: type[Mediator], *documents: DomainModel) -> list[str]:
+        async with Mediation(datastore, Catalog.of([], [mediator]), QUICK) as mediation:
+            return await calls(mediation, await write(datastore, *documents))
+
+    await write(datastore, Letter(id="first", to="you"))
+    assert await life(former(), Job(id="a", state="new"), Job(id="b", state="new")) == ["job a new", "job b new"]
+    assert await life(Porter, Job(id="c", state="new")) == ["job c new", "letter first"]
+    await write(datastore, Letter(id="second", to="you"))
+    assert await life(former(), Job(id="a", state="done")) == ["job a done"]
+    await delete(datastore, "jobs/b")
+    assert await life(Porter, Job(id="d", state="new")) == ["job b new", "job d new", "letter second"]
+    assert await life(Porter, Letter(id="third", to="you")) == ["letter third"]
