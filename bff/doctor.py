@@ -16,7 +16,7 @@ from bff.errors import BFFError
 from bff.model.catalog import Catalog
 from bff.model.outbox_entry import OUTBOX
 from bff.model.view_definition import BESIDE
-from bff.projection.checkpoint import PROJECTORS
+from bff.projection.checkpoint import checkpoint_path, name_for
 from bff.projection.dead import DeadCounts, DeadLetters
 from bff.projection.definitions import Definitions
 from bff.projection.handled import MEDIATORS, Handled
@@ -68,7 +68,7 @@ async def _findings(
             yield Finding("datastore", False, str(error))
             return
         yield Finding("datastore", True, datastore.url)
-        yield await _projector(datastore, now)
+        yield await _projector(datastore, catalog, now)
         in_place = [view for view in catalog.views.values() if not view.__view__.beside]
         for view in await Definitions(datastore).outdated(in_place):
             yield Finding(
@@ -89,15 +89,15 @@ async def _findings(
         yield _summary_of_dead(await DeadLetters(datastore).counts())
 
 
-async def _projector(datastore: Datastore, now: Timepoint) -> Finding:
+async def _projector(datastore: Datastore, catalog: Catalog, now: Timepoint) -> Finding:
+    """How far projectors of this code have come. Mediators have other places, and so has code whose views are beside these."""
     async with datastore.snapshot() as snapshot:
-        checkpoints = await snapshot.query(Query(PROJECTORS))
-    points = [point for checkpoint in checkpoints if isinstance(point := (checkpoint.data or {}).get("timepoint"), int)]
-    if not points:
-        return Finding("projector", False, "none has run yet: views are built when they are asked for, lists are empty")
-    return Finding(
-        "projector", True, f"has seen everything up to {_time(max(points))}, {(now - max(points)) / 1e6:.1f} s before now"
-    )
+        [checkpoint] = await snapshot.get([checkpoint_path(name_for(catalog))])
+    point = (checkpoint.data or {}).get("timepoint")
+    if not isinstance(point, int):
+        which, lists = ("none of this code", "of former code") if catalog.beside else ("none", "empty")
+        return Finding("projector", False, f"{which} has run yet: views are built when they are asked for, lists are {lists}")
+    return Finding("projector", True, f"has seen everything up to {_time(point)}, {(now - point) / 1e6:.1f} s before now")
 
 
 async def _beside(datastore: Datastore, catalog: Catalog) -> AsyncIterator[Finding]:

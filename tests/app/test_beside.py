@@ -165,7 +165,9 @@ def test_the_commands_on_the_way_to_a_deploy_and_after_it(tmp_path: Path) -> Non
     [preview] = json.loads(run(tmp_path, "rebuild", "--dry-run", "--json").stdout)["views"]
     assert (preview["changed"], preview["created"], preview["unchanged"]) == (SHELVES, 0, 0)
     assert preview["fields"] == {"name": SHELVES, "length": SHELVES}
-    assert f"{NEW.__view__.storage} is not being built" in run(tmp_path, "doctor").output
+    told = run(tmp_path, "doctor").output
+    assert f"{NEW.__view__.storage} is not being built" in told
+    assert "none of this code has run yet" in told, "that of the old code is another one"
 
     done = run(tmp_path, "rebuild")
     assert (done.exit_code, done.stdout) == (0, f"ShelfPage: {SHELVES} built, 0 failed\n")
