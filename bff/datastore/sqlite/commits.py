@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bff.datastore.port import Commit, EarlyCommit
 from bff.datastore.sqlite.log_flush import LogFlush
 from bff.datastore.sqlite.short_commits import ShortCommits
-from bff.datastore.sqlite.workers import Workers
+from bff.datastore.sqlite.writer_thread import WriterThread
 from bff.datastore.sqlite.writing import CommitRequest, Writer
 from bff.errors import BFFError, DatastoreError, DatastoreUnavailable, OutcomeUnknown
 
@@ -53,9 +53,9 @@ class Commits:
     """
 
     def __init__(
-        self, workers: Workers, writer: Writer, short: ShortCommits, flush: LogFlush, committed: Callable[[], None]
+        self, thread: WriterThread, writer: Writer, short: ShortCommits, flush: LogFlush, committed: Callable[[], None]
     ) -> None:
-        self._workers = workers
+        self._thread = thread
         self._writer = writer
         self._short = short
         self._flush = flush
@@ -155,7 +155,7 @@ class Commits:
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
         requests = [waiting.request for waiting in batch]
         self._short.handed_over()
-        self._workers.hand_over(lambda: self._write(requests), lambda outcomes: self._end(batch, outcomes))
+        self._thread.hand_over(lambda: self._write(requests), lambda outcomes: self._end(batch, outcomes))
 
     def _write(self, requests: Sequence[CommitRequest]) -> Sequence[Commit | BaseException]:
         """In the thread."""

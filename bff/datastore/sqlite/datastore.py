@@ -23,6 +23,7 @@ from bff.datastore.sqlite.url import path_of_url
 from bff.datastore.sqlite.wakes import Wakes
 from bff.datastore.sqlite.watch import Watch
 from bff.datastore.sqlite.workers import Workers
+from bff.datastore.sqlite.writer_thread import WriterThread
 from bff.datastore.sqlite.writing import CommitRequest, Writer
 from bff.errors import DatastoreUnavailable
 from bff.storable import check_path, checked
@@ -47,6 +48,8 @@ class SQLiteDatastore:
         self._url = "sqlite://" if self._file is None else f"sqlite:///{self._file}"
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._writing: Workers | None = None
+        self._thread: WriterThread | None = None
+        self._flush: LogFlush | None = None
         self._connection: sqlite3.Connection | None = None
         self._readers: Readers | None = None
         self._commits: Commits | None = None
@@ -82,7 +85,9 @@ class SQLiteDatastore:
         self._readers = Readers(path, names)
         writer = Writer(connection, path, names, durable=self._file is not None)
         short = ShortCommits(writer, path, self._readers.rounds)
-        self._commits = Commits(self._writing, writer, short, LogFlush(self._writing, path), self._wakes.committed)
+        self._thread = thread = WriterThread("bff-sqlite-commit")
+        self._flush = LogFlush(thread, path)
+        self._commits = Commits(thread, writer, short, self._flush, self._wakes.committed)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -104,11 +109,16 @@ class SQLiteDatastore:
 
     async def _release(self) -> None:
         self._wakes.close()
+        if self._thread is not None:
+            self._thread.close()
+        if self._flush is not None:
+            self._flush.close()
         if self._writing is not None:
             await self._writing.close()
         if self._directory is not None:
             self._directory.cleanup()
-        self._writing = self._connection = self._directory = self._commits = self._readers = None
+        self._writing = self._thread = self._connection = self._directory = None
+        self._commits = self._flush = self._readers = None
 
     def _opened(self) -> tuple[Readers, Commits]:
         if self._readers is None or self._commits is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bff.datastore.sqlite.workers import Workers
+from bff.datastore.sqlite.writer_thread import WriterThread
 from bff.errors import OutcomeUnknown
 
 __all__ = ["LogFlush"]
@@ -20,12 +20,14 @@ FLUSH: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 class LogFlush:
     """For a commit that was made without. In the writer's thread, which releases the interpreter meanwhile; one at a time.
 
-    A flush is of a file, whoever has it open. SQLite locks other files than its log: to close this one frees no lock.
+    A flush is of a file, whoever has it open. It is opened once: SQLite keeps its own log open for as long, and each call of the
+    system is another change of threads. SQLite locks other files than its log: to close this one frees no lock.
     """
 
-    def __init__(self, workers: Workers, path: Path) -> None:
-        self._workers = workers
+    def __init__(self, thread: WriterThread, path: Path) -> None:
+        self._thread = thread
         self._path = path.with_name(f"{path.name}-wal")
+        self._log: int | None = None
         self._running: asyncio.Future[None] | None = None
         self._flushed = False
 
@@ -42,7 +44,7 @@ class LogFlush:
         assert self._running is None, "one at a time: what else is to be flushed is committed in the thread"
         self._running = running = asyncio.get_running_loop().create_future()
         self._flushed = False
-        self._workers.hand_over(self._flush, lambda error: self._end(running, error))
+        self._thread.hand_over(self._flush, lambda error: self._end(running, error))
 
     async def done(self) -> None:
         """Wait until what was committed so far is flushed. Raises OutcomeUnknown where the disk has failed."""
@@ -50,14 +52,18 @@ class LogFlush:
             # Others wait for it, too: whoever is cancelled ends it for nobody else.
             await asyncio.shield(self._running)
 
+    def close(self) -> None:
+        """Nothing is to be flushed any more. The thread has ended."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
     def _flush(self) -> OSError | None:
         """In the thread."""
         try:
-            log = os.open(self._path, os.O_RDONLY)
-            try:
-                FLUSH(log)
-            finally:
-                os.close(log)
+            if self._log is None:
+                self._log = os.open(self._path, os.O_RDONLY)
+            FLUSH(self._log)
         except OSError as error:
             return error
         self._flushed = True

@@ -34,14 +34,6 @@ class Workers:
                 await self._stop(future, waiter, interrupt)
             del self._running[waiter]
 
-    def hand_over(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Have the work done, and ``done`` called with its result on the event loop. The work raises nothing, and is not ended.
-
-        The shortest way to a thread and back: no task, no timeout, and one round of the event loop.
-        """
-        loop = asyncio.get_running_loop()
-        self._executor.submit(lambda: loop.call_soon_threadsafe(done, work()))
-
     async def _stop(self, future: Future[Any], waiter: asyncio.Future[Any], interrupt: Callable[[], None]) -> None:
         """Whatever else is cancelled meanwhile: a connection that is still in use cannot be handed on."""
         cancelled: asyncio.CancelledError | None = None

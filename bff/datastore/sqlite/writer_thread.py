@@ -1,0 +1,53 @@
+"""The thread that what waits for the disk is handed over to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeVar
+
+__all__ = ["WriterThread"]
+
+T = TypeVar("T")
+
+
+class WriterThread:
+    """Does one thing after the other, in the order in which they were handed over. It begins with the first.
+
+    What the event loop takes to hand something over, and the thread to come back, is on the way of every mutation, and one that
+    runs Python keeps the other waiting: hence a queue and nothing else, neither an executor nor its futures.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: Thread | None = None
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def hand_over(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Have the work done, and ``done`` called with its result on the event loop. The work raises nothing."""
+        loop = asyncio.get_running_loop()
+
+        def do() -> None:
+            result = work()
+            with suppress(RuntimeError):  # the event loop is closed: nobody waits for it any more
+                loop.call_soon_threadsafe(done, result)
+
+        if self._thread is None:
+            # A datastore that nobody has closed does not keep the process.
+            self._thread = Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        self._work.put(do)
+
+    def close(self) -> None:
+        """Wait for what was handed over, and join the thread."""
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while (do := self._work.get()) is not None:
+            do()
