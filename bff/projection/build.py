@@ -92,8 +92,8 @@ async def prepare(
                 # What is not looked at again is gone before the next comes: cheaper than having it found to be garbage later.
                 loading.values = {}
                 # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that
-                # do not.
-                if perf_counter() - began > TURN_SECONDS:
+                # do not. After the last one it has it when that is stored: who looks at a single view is not to wait twice.
+                if len(builds) < len(loadings) and perf_counter() - began > TURN_SECONDS:
                     await asyncio.sleep(0)
                     began = perf_counter()
     return [builds[key] for key in keys]
