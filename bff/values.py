@@ -59,6 +59,7 @@ def field_value(data: Mapping[str, Value], field: str) -> Value | Missing:
 
 PLAIN = b"0"
 TAGGED = b"1"
+TAGGED_FIRST = TAGGED[0]
 DUMP_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 SORTED_OPTIONS = DUMP_OPTIONS | orjson.OPT_SORT_KEYS
 CONTAINERS = frozenset({dict, list})
@@ -89,7 +90,10 @@ def _dump_at_once(data: Mapping[str, Value], tagged: list[bool], options: int) -
         text = orjson.dumps(data, partial(_dump, tagged=tagged), options)
     except TypeError:
         return None
-    if text.count(b'"$') != len(tagged) or (b"null" in text and not _is_finite(data.values())):
+    # First for the one character, which takes a fifteenth of the time, and mostly is not there.
+    if (text.count(b'"$') if b"$" in text else 0) != len(tagged):
+        return None
+    if b"null" in text and not _is_finite(data.values()):
         return None
     return text
 
@@ -154,10 +158,8 @@ def _tag(name: str, content: Json, tagged: list[bool]) -> Json:
 
 def load_document(raw: bytes) -> dict[str, Value]:
     """What ``dump_document`` was given. Datetimes come back in UTC."""
-    data = orjson.loads(memoryview(raw)[1:])
-    if raw[:1] == TAGGED:
-        data = _load(data)
-    return cast("dict[str, Value]", data)
+    data: dict[str, Value] = orjson.loads(raw[1:])
+    return cast("dict[str, Value]", _load(data)) if raw[0] == TAGGED_FIRST else data
 
 
 def load_value(raw: str) -> Value:
@@ -201,6 +203,8 @@ def same_data(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
     """Whether writing one over the other changes nothing; unlike in a query, ``1`` and ``1.0`` differ here."""
     if one is other:
         return True
+    if _surely_differ(one, other):
+        return False
     tagged: list[bool] = []
     tagged_too: list[bool] = []
     text = _dump_at_once(one, tagged, SORTED_OPTIONS)
@@ -212,6 +216,30 @@ def same_data(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
 
 
 SCALARS = frozenset({str, int, bool, type(None), bytes})
+
+
+def _surely_differ(one: Any, other: Any) -> bool:
+    """Whether two values are not the same, as far as Python's own comparison finds where; False where it does not tell.
+
+    It takes 1 for 1.0 and True, and NaN for another than itself.
+    """
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind is dict:
+        if one.keys() != other.keys():
+            return True
+        pairs = [(value, other[name]) for name, value in one.items()]
+    elif kind is list:
+        if len(one) != len(other):
+            return True
+        pairs = list(zip(one, other, strict=True))
+    else:
+        return kind in SCALARS and bool(one != other)
+    for left, right in pairs:
+        if left != right:
+            return _surely_differ(left, right)
+    return False
 
 
 def changed_fields(old: Mapping[str, Value], new: Mapping[str, Value]) -> list[str]:

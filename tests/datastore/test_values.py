@@ -74,6 +74,22 @@ def test_data_is_the_same_where_no_field_has_changed(one: dict[str, Any], other:
         assert (name not in changed_fields(one, other)) == same
 
 
+confusable = st.sampled_from([0, 1, True, False, 1.0, 0.0, -0.0, math.nan, None, "1", "a", b"a"])
+alike: st.SearchStrategy[Any] = st.recursive(
+    confusable, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner), max_leaves=4
+)
+
+
+@patient
+@given(st.dictionaries(st.sampled_from("ab"), alike), st.dictionaries(st.sampled_from("ab"), alike))
+@example({"a": math.nan, "b": [1]}, {"a": float("nan"), "b": [2]})
+@example({"a": [math.nan]}, {"a": [float("nan")]})
+@example({"a": [1, "x"]}, {"a": [True, "x"]})
+@example({"a": (1, 2)}, {"a": [1, 2]})
+def test_values_that_are_equal_to_python_alone_are_told_apart(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert same_data(one, other) == bff.values._same(one, other) == (not changed_fields(one, other))
+
+
 WRONG: list[dict[str, Any]] = [
     {"__x__": 1},
     {"": 1},
