@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from bff.datastore.port import Delete, Merge, Set
 from bff.datastore.sqlite import querying
 from bff.datastore.sqlite.datastore import SQLiteDatastore
+from bff.datastore.sqlite.index import Difference, _entries_of, _hashed, difference
 from bff.datastore.sqlite.keys import MAX_KEY_BYTES, element_key, is_cut, whole_key
 from bff.document import Document
 from bff.errors import DocumentTooLarge, InvalidQuery
@@ -22,6 +24,7 @@ from bff.query import PATH, And, Compare, Cursor, Direction, Op, Or, Order, Quer
 from bff.testing.datastore_case import data_of, query
 from bff.testing.datastore_samples import values
 from bff.types import GeoPoint
+from bff.values import dump_document, load_document
 
 pytestmark = pytest.mark.anyio
 
@@ -210,6 +213,22 @@ def test_keys_are_in_the_order_of_values_and_tell_those_apart_that_are_not_cut(o
         assert is_cut(keys[0])
     if isinstance(one, dict) and isinstance(other, dict):
         assert (element_key(one) == element_key(other)) is (order[0] == order[1])
+
+
+members = st.sampled_from([0, 1, True, 1.0, -0.0, math.nan, None, "1", "a", b"a", {"x": 1}, {"x": True}, [1]])
+elements = st.one_of(st.dictionaries(st.sampled_from("ab"), members), st.sampled_from(["a", 1, True]))
+
+
+@settings(deadline=None)
+@given(st.lists(elements, max_size=4), st.lists(elements, max_size=4))
+@example([{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 1}])
+@example([{"a": 1}, {"a": True}], [{"a": True}, {"a": True}])
+@example([{"a": 1, "b": True}, {"a": 2}], [{"b": 1, "a": True}, {"a": 3}])
+@example([{"a": 1}, {"a": 1.0}], [{"a": 1}])
+def test_elements_that_both_states_have_are_left_out_of_what_differs_and_no_others(one: list[Any], other: list[Any]) -> None:
+    old, new = (load_document(dump_document({"l": each})) for each in (one, other))
+    before, after = _entries_of(old, "l"), _entries_of(new, "l")
+    assert difference("c/d", old, new, "l", 0) == Difference(_hashed(before - after), _hashed(after - before))
 
 
 async def test_a_changed_element_of_an_array_is_one_entry_and_not_the_array() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import chain, compress, zip_longest
+from operator import eq
+from typing import Any, TypeAlias
 
-from bff.datastore.sqlite.keys import array_key, element_text, hashed, map_key, whole_key
+from bff.datastore.sqlite.keys import SELF_EVIDENT, array_key, element_text, hashed, map_key, whole_key
 from bff.datastore.sqlite.names import PATH_FIELD, Names, group_scope
 from bff.document import collection_of, document_id
 from bff.errors import DocumentTooLarge
 from bff.query import PATH
 from bff.types import Value
 from bff.unqueried import UNQUERIED
+from bff.values import MISSING, Missing
 
 __all__ = ["ELEMENT", "WHOLE", "Difference", "Indexed", "difference", "scopes_of", "update_entries"]
 
@@ -56,9 +59,11 @@ def difference(
     unqueried = UNQUERIED.get(collection_of(path))
     if unqueried is not None:
         changed = [name for name in changed if name not in unqueried]
-    before, after = _entries_of(old or {}, changed), _entries_of(new or {}, changed)
     if new is not None and size > MAX_ENTRIES:
+        before, after = _entries_of(old or {}, changed), _entries_of(new, changed)
         _check_number(path, new, changed, after)
+    else:
+        before, after = _entries_apart(old or {}, new or {}, changed)
     gone, come = _hashed(before - after), _hashed(after - before)
     if new is None:
         gone.add(PATH_ENTRY)
@@ -95,6 +100,56 @@ def _entries_of(data: Mapping[str, Value], fields: Iterable[str]) -> set[Entry]:
     return entries
 
 
+def _entries_apart(old: Mapping[str, Value], new: Mapping[str, Value], fields: Iterable[str]) -> tuple[set[Entry], set[Entry]]:
+    """The entries of these fields in two states of a document, without most of those that are in both."""
+    before: set[Entry] = set()
+    after: set[Entry] = set()
+    for name in fields:
+        if "." in name:
+            continue
+        one, other = old.get(name, MISSING), new.get(name, MISSING)
+        if type(one) is list and type(other) is list:
+            before.add((name, WHOLE, array_key(one)))
+            after.add((name, WHOLE, array_key(other)))
+            one, other = _elements_apart(one, other)
+            _add_elements(before, name, one)
+            _add_elements(after, name, other)
+            continue
+        if not isinstance(one, Missing):
+            _add_entries(before, name, one)
+        if not isinstance(other, Missing):
+            _add_entries(after, name, other)
+    return before, after
+
+
+def _elements_apart(old: list[Value], new: list[Value]) -> tuple[list[Value], list[Value]]:
+    """The elements of two arrays, without maps that both have at the same place and neither has at another: no text of those
+    need be made."""
+    same = [*map(eq, old, new)]
+    kept = [*compress(old, same)]
+    if not kept or not _are_same_maps(kept, [*compress(new, same)]):
+        return old, new
+    gone = [one for one, is_same in zip_longest(old, same) if not is_same]
+    come = [one for one, is_same in zip_longest(new, same) if not is_same]
+    return (old, new) if any(one in kept for one in (*gone, *come)) else (gone, come)
+
+
+def _are_same_maps(some: list[Any], others: list[Any]) -> bool:
+    """Whether these, which are equal to Python, are maps of single values that are so to a query: to Python True is 1, too."""
+    if not {dict}.issuperset(map(type, some)) or not {dict}.issuperset(map(type, others)):
+        return False
+    kinds = [*map(type, chain.from_iterable(map(dict.values, some)))]
+    return (
+        SELF_EVIDENT.issuperset(kinds)
+        and kinds == [*map(type, chain.from_iterable(map(dict.values, others)))]
+        and [*chain.from_iterable(some)] == [*chain.from_iterable(others)]  # the same names in the same order
+    )
+
+
+def _add_elements(entries: set[Entry], field: str, elements: Iterable[Value]) -> None:
+    entries.update([(field, ELEMENT, element_text(element)) for element in elements])
+
+
 def _add_entries(entries: set[Entry], field: str, value: Value) -> bytes:
     """Add the entries of a value and of what it holds; its key, which is made of theirs."""
     if isinstance(value, Mapping):
@@ -104,7 +159,7 @@ def _add_entries(entries: set[Entry], field: str, value: Value) -> bytes:
             inner.append((name, _add_entries(entries, f"{field}.{name}", value[name]) if is_reached else whole_key(value[name])))
         key = map_key(inner)
     elif isinstance(value, list | tuple):
-        entries.update([(field, ELEMENT, element_text(item)) for item in value])
+        _add_elements(entries, field, value)
         key = array_key(value)
     else:
         key = whole_key(value)
