@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import chain
 from time import perf_counter
 
 from bff.datastore.port import Datastore
@@ -77,18 +78,18 @@ async def prepare(
     ``anew`` evaluates every field, and takes none over from what is stored.
     Raises DatastoreUnavailable; whatever goes wrong for one key only is its build's ``error``.
     """
-    loadings = [Loading(view, key) for key in keys]
-    paths: dict[str, None] = {}
-    for key in keys:
-        paths.update(dict.fromkeys(first_read(view, key)))
+    first = {key: first_read(view, key) for key in keys}
+    loadings = [Loading(view, key, first[key][2:]) for key in keys]
     async with datastore.snapshot() as snapshot:
-        known = {document.path: document for document in await snapshot.get(list(paths))}
+        paths = list(dict.fromkeys(chain.from_iterable(first.values())))
+        known = {document.path: document for document in await snapshot.get(paths)}
         timepoint = snapshot.timepoint
         builds: dict[str, Build] = {}
         began = perf_counter()
         async with aclosing(load(loadings, snapshot, known)) as loaded:
             async for loading in loaded:
-                builds[loading.key] = _build(loading, timepoint, known, memory or {}, anew=anew)
+                stored, metadata = (known[path] for path in first[loading.key][:2])
+                builds[loading.key] = _build(loading, timepoint, stored.data, metadata, memory or {}, anew=anew)
                 # What is not looked at again is gone before the next comes: cheaper than having it found to be garbage later.
                 loading.values = {}
                 # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that
@@ -100,7 +101,10 @@ async def prepare(
 
 
 def first_read(view: type[ViewModel], key: str) -> tuple[str, ...]:
-    """The documents that every build of a view begins with: of one that is not there, all that is read."""
+    """The documents that every build of a view begins with: of one that is not there, all that is read.
+
+    That of the view, that of its metadata, and its roots. Raises BadUserInput where the key cannot be one.
+    """
     definition = view.__view__
     return view_path(definition.collection, key), metadata_path(definition.storage, key), *definition.root_paths(key)
 
@@ -110,11 +114,17 @@ def memory_key(metadata: Metadata) -> str:
 
 
 def _build(
-    loading: Loading, timepoint: Timepoint, known: Mapping[str, Document], memory: Mapping[str, Evaluated], *, anew: bool
+    loading: Loading,
+    timepoint: Timepoint,
+    stored: Mapping[str, Value] | None,
+    known: Document,
+    memory: Mapping[str, Evaluated],
+    *,
+    anew: bool,
 ) -> Build:
+    """``stored`` is the document of the view, ``known`` that of its metadata."""
     definition = loading.view.__view__
-    metadata = Metadata.from_document(known[metadata_path(definition.storage, loading.key)])
-    stored = known[view_path(definition.collection, loading.key)].data
+    metadata = Metadata.from_document(known)
     before = _evaluated_before(metadata, memory)
     build = Build(
         loading.view,

@@ -42,7 +42,8 @@ class Loading:
     document it goes through does not exist gives None, or no documents.
     """
 
-    def __init__(self, view: type[ViewModel], key: str) -> None:
+    def __init__(self, view: type[ViewModel], key: str, root_paths: tuple[str, ...] | None = None) -> None:
+        """``root_paths`` are the documents that the key names, for whoever has them. Raises BadUserInput."""
         self.view = view
         self.key = key
         self.values: dict[str, Any] = {}
@@ -57,11 +58,8 @@ class Loading:
         self._store: type[Store] = definition.store
         self._max_depth = definition.max_depth
         self._pending: dict[str, ReferenceDefinition] = {one.name: one for one in store.references}
-        self._roots = dict(zip((root.name for root in store.roots), definition.root_paths(key), strict=True))
-
-    @property
-    def root_paths(self) -> tuple[str, ...]:
-        return tuple(self._roots.values())
+        self.root_paths = definition.root_paths(key) if root_paths is None else root_paths
+        self._roots = dict(zip((root.name for root in store.roots), self.root_paths, strict=True))
 
     @property
     def dependencies(self) -> Dependencies:

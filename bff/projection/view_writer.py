@@ -169,7 +169,7 @@ def _view_writes(build: Build) -> tuple[StoredView, list[Write]]:
     if build.error is not None:
         version = before.version if build.metadata is not None or build.stored is not None else 0
         return StoredView(definition.name, build.key, version, before.document), []
-    version = _next_version(build)
+    version = _next_version(build, before)
     if build.content is None:
         if before.document is not None:
             return StoredView(definition.name, build.key, version, None), [Delete(path, derived=True)]
@@ -186,9 +186,9 @@ def _without_version(view: StoredView) -> dict[str, Value]:
     return {name: value for name, value in (view.document or {}).items() if name != "version"}
 
 
-def _next_version(build: Build) -> Timepoint:
+def _next_version(build: Build, stored: StoredView) -> Timepoint:
     """This build's timepoint, and always above what was there: a stored version never goes back."""
-    before = 0 if build.metadata is None and build.stored is None else build.as_stored().version
+    before = 0 if build.metadata is None and build.stored is None else stored.version
     if build.metadata is not None:
         before = max(before, build.metadata.version)
     return max(build.timepoint, before + 1)
