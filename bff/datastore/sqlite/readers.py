@@ -23,7 +23,6 @@ from bff.datastore.sqlite.workers import Workers
 from bff.document import Document
 from bff.errors import DatastoreUnavailable
 from bff.query import Query
-from bff.storable import check_path
 from bff.types import Timepoint
 
 __all__ = ["READ_SECONDS", "Readers", "SQLiteSnapshot"]
@@ -151,7 +150,7 @@ class SQLiteSnapshot:
         return self._timepoint
 
     async def get(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> list[Document]:
-        wanted = [check_path(path) for path in paths]
+        wanted = list(paths)
         if len(wanted) > MOST_HERE:
             return await self.read(lambda connection: read_documents(connection, wanted, fields))
         found: list[Document] = []

@@ -10,6 +10,7 @@ from bff.datastore.sqlite.pace import UNHURRIED, Pace
 from bff.datastore.sqlite.part import part_of
 from bff.document import Document
 from bff.order_key import path_key
+from bff.storable import check_path
 from bff.types import Timepoint
 from bff.values import load_document
 
@@ -31,7 +32,10 @@ def read_clock(connection: sqlite3.Connection) -> Timepoint:
 def read_documents(
     connection: sqlite3.Connection, paths: Sequence[str], fields: Sequence[str] | None = None, pace: Pace = UNHURRIED
 ) -> list[Document]:
-    """The documents, in the order of their paths, absent ones too."""
+    """The documents, in the order of their paths, absent ones too.
+
+    Raises BadUserInput for a path that is not one of a document; a document that is there has one.
+    """
     found: dict[str, Document] = {}
     part = part_of(fields)
     wanted = list(dict.fromkeys(paths))
@@ -48,8 +52,8 @@ def read_documents(
             path = path_of(key)
             found[path] = Document(path, part.load(cells), update_time)
     if fields is not None:
-        return [found[path].only(fields) if path in found else Document(path, None) for path in paths]
-    return [found.get(path) or Document(path, None) for path in paths]
+        return [found[path].only(fields) if path in found else Document(check_path(path), None) for path in paths]
+    return [found.get(path) or Document(check_path(path), None) for path in paths]
 
 
 def read_update_times(connection: sqlite3.Connection, paths: Sequence[str]) -> dict[str, Timepoint]:
@@ -76,7 +80,12 @@ def padded(number: int) -> int:
 
 
 def _by_path(connection: sqlite3.Connection, columns: str, paths: Sequence[str]) -> sqlite3.Cursor:
-    keys = [path_key(path) for path in paths]
+    try:
+        keys = [path_key(path) for path in paths]
+    except UnicodeEncodeError:
+        for path in paths:
+            check_path(path)  # which says it of the one that it is
+        raise
     room = padded(len(keys))
     return connection.execute(
         f"SELECT path, update_time{columns} FROM documents WHERE path IN ({','.join('?' * room)})",
