@@ -226,7 +226,8 @@ class Datastore(Protocol):
     """A document database. Opened and closed as an async context manager; one per event loop.
 
     One that waits for a disk may have a method ``commit_early``, as ``commit``, that returns an ``EarlyCommit``: what is made of
-    the commit can be made while it is flushed.
+    the commit can be made while it is flushed. One whose reads do not wait, so that they are made one after the other whoever
+    asks, may say so by an attribute ``serial = True``.
     """
 
     @property

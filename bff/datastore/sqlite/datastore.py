@@ -43,6 +43,9 @@ class SQLiteDatastore:
     (their readers and writers lock each other out).
     """
 
+    serial = True
+    """What reads are made of is the event loop's time: they do not overlap."""
+
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._file = None if path is None else Path(path)
         self._url = "sqlite://" if self._file is None else f"sqlite:///{self._file}"
