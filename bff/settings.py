@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     """How long, before that, it says at ``/readyz`` that it is going and still takes connections, for balancers to move away."""
 
     builds_at_once: int = Field(default=8, ge=1)
-    """How many builds of a projector run at a time, of some views each; on SQLite no more than two."""
+    """How many builds of a projector run at a time, of some views each; on SQLite one, while none is held up."""
 
     dead_after_attempts: int = Field(default=10, ge=1)
     """After how many attempts a document that no mediator can handle, or an effect that cannot be sent, is set aside."""

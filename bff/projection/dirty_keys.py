@@ -47,6 +47,7 @@ class DirtyKeys:
         """Of every key that waits for its next build, up to when that is to have read."""
         self._taken: dict[Item, Timepoint] = {}
         """The same of every key that is being built."""
+        self._takes = 0
         self._filled = asyncio.Event()
         self._roomy = asyncio.Event()
         self._roomy.set()
@@ -100,9 +101,8 @@ class DirtyKeys:
 
         The limit is a number, or what gives one for the name of a view.
         """
-        while not self._count:
-            self._filled.clear()
-            await self._filled.wait()
+        await self._something()
+        self._takes += 1
         view = next(iter(self._waiting))
         keys = self._waiting.pop(view)
         taken = tuple(islice(keys, limit if isinstance(limit, int) else limit(view)))
@@ -117,6 +117,15 @@ class DirtyKeys:
         if self._count < self._limit:
             self._roomy.set()
         return view, taken
+
+    async def overdue(self, seconds: float) -> None:
+        """Wait until something waits, and nothing has been taken for so many seconds."""
+        while True:
+            await self._something()
+            takes = self._takes
+            await asyncio.sleep(seconds)
+            if self._count and self._takes == takes:
+                return
 
     def done(self, batch: Batch) -> None:
         """These have been built, or their failure has been recorded."""
@@ -152,6 +161,12 @@ class DirtyKeys:
                 return position
             heapq.heappop(self._by_age)
         return self._sequence + 1
+
+    async def _something(self) -> None:
+        """Wait until something waits."""
+        while not self._count:
+            self._filled.clear()
+            await self._filled.wait()
 
     def _wait(self, item: Item) -> None:
         view, key = item

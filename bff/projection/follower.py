@@ -34,6 +34,9 @@ NUDGE_SECONDS = 1.0
 HOLD = 2.0
 SHORTEST_HOLD_SECONDS = 0.004
 LONGEST_HOLD_SECONDS = 0.1
+HELD_UP_SECONDS = 0.25
+"""When nothing was taken for so long while something waits, another worker goes on in place of the one that takes."""
+
 WISH_SECONDS = 0.1
 """How long others' wishes wait at least after one was granted, so that any number of them costs a bounded number of writes."""
 
@@ -80,6 +83,7 @@ class Follower:
         groups: Iterable[str] = (),
         storages: Mapping[str, Collection[str]] = MappingProxyType({}),
         concurrency: int = 4,
+        overlapping: bool = True,
         batch: int | Callable[[str], int] = 16,
         max_waiting: int = 10_000,
         save_seconds: float = 1.0,
@@ -89,6 +93,9 @@ class Follower:
         """``beside`` are collections that the subject sees, and that are nobody's concern. With ``_bff_wishes`` among them, other
         processes may ask for the checkpoint to be saved before its time. ``groups`` are ids of collections that are followed
         under every parent. ``storages`` are what is kept up by it, with the collections that each is made of (``Checkpoint``).
+
+        Where batches need not be ``overlapping``, since what they take is this process's own time, one worker takes them, and the
+        others wait until it is held up: batches are larger then, and less is in memory at once.
         """
         self.name = name
         self.dirty = DirtyKeys(max_waiting, self._on_done)
@@ -104,6 +111,8 @@ class Follower:
         self._targets = [Target(collection) for collection in sorted(followed)]
         self._targets += [Target(group, group=True) for group in sorted(self._groups)]
         self._concurrency = concurrency
+        self._overlapping = overlapping
+        self._taking: str | None = None
         self._batch = batch
         self._save_seconds = save_seconds
         names = {*followed, *(f"*/{group}" for group in self._groups)}
@@ -217,6 +226,9 @@ class Follower:
 
     async def _work(self, name: str) -> None:
         while True:
+            if not self._overlapping and self._taking not in {None, name}:
+                await self.dirty.overdue(HELD_UP_SECONDS)
+            self._taking = name
             batch = await self.dirty.take(self._batch)
             busy = thread_time()
             await self._work_off(batch)

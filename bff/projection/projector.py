@@ -39,10 +39,6 @@ logger = logging.getLogger(__name__)
 
 MIXED_LIMIT_SECONDS = 3600.0
 
-SERIAL = 2
-"""So many builds run at a time where reads are made one after the other: one is read and built while another is written. With
-more, each is of fewer views, and more is in memory at once."""
-
 
 class Projector:
     """Follows the domain documents that views read, and keeps the views' documents up to date, until it is closed.
@@ -69,8 +65,8 @@ class Projector:
         retry: Backoff | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        """``concurrency`` builds of up to ``batch`` views of a kind run at a time (fewer where a view is made of many documents,
-        and no more than two on a datastore that is ``serial``); the listener waits while ``max_waiting`` wait.
+        """``concurrency`` builds of up to ``batch`` views of a kind run at a time (fewer where a view is made of many documents);
+        on a datastore that is ``serial``, one while none is held up. The listener waits while ``max_waiting`` wait.
 
         After ``mixed_seconds``, and then after twice as long each time, up to an hour, it looks whether other code has built any.
 
@@ -96,7 +92,8 @@ class Projector:
             self._subject,
             beside=[SHAPES, WISHES],
             storages={view.__view__.storage: collections_read([view]) for view in catalog.views.values()},
-            concurrency=min(concurrency, SERIAL) if getattr(datastore, "serial", False) else concurrency,
+            concurrency=concurrency,
+            overlapping=not getattr(datastore, "serial", False),
             batch=lambda view: self._builder.batch(view, batch),
             max_waiting=max_waiting,
             save_seconds=save_seconds,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from time import thread_time
 
 import pytest
 
 from bff.datastore.port import Datastore
+from bff.datastore.sqlite.datastore import SQLiteDatastore
 from bff.document import Document
 from bff.errors import DatastoreUnavailable
 from bff.projection.dirty_keys import Batch, Item
@@ -159,3 +161,65 @@ async def test_what_is_held_back_is_not_said_to_be_done(datastore: Datastore) ->
         await follower.wait_for(second)
     await follower.close()
     assert subject.works > 1 or again.done == ["s"]
+
+
+class Holding(Reading):
+    """Is held up by one key until it is ``released``; counts how many batches are with it at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = asyncio.Event()
+        self.at_once = 0
+        self._now = 0
+
+    async def work(self, batch: Batch) -> None:
+        self._now += 1
+        self.at_once = max(self.at_once, self._now)
+        if "slow" in batch[1]:
+            await self.released.wait()
+        await asyncio.sleep(0)
+        await super().work(batch)
+        self._now -= 1
+
+
+async def held_up(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Follower, Holding]:
+    """One whose batches do not overlap, at the moment in which its only batch is held up and other keys come."""
+    monkeypatch.setattr("bff.projection.follower.HELD_UP_SECONDS", seconds)
+    subject = Holding()
+    follower = Follower(SQLiteDatastore(), "test", ["students"], subject, concurrency=3, overlapping=False, batch=2)
+    for number in range(1, 4):
+        follower.supervisor.start(f"work {number}", partial(follower._work, f"work {number}"))
+    follower.dirty.add("students", "slow")
+    async with asyncio.timeout(20):
+        while not subject.at_once:  # noqa: ASYNC110 - what is waited for is a state, not an event
+            await asyncio.sleep(0)
+    for number in range(6):
+        follower.dirty.add("students", f"s{number}")
+    return follower, subject
+
+
+async def test_where_batches_need_not_overlap_one_worker_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    follower, subject = await held_up(3600.0, monkeypatch)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert subject.done == []
+    subject.released.set()
+    async with asyncio.timeout(20):
+        while len(subject.done) < 7:  # noqa: ASYNC110 - what is waited for is a state, not an event
+            await asyncio.sleep(0)
+    await follower.supervisor.close()
+    assert subject.done == ["slow", *(f"s{number}" for number in range(6))]
+    assert subject.at_once == 1
+
+
+async def test_where_that_one_is_held_up_another_goes_on_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    follower, subject = await held_up(0.01, monkeypatch)
+    async with asyncio.timeout(20):
+        while len(subject.done) < 6:  # noqa: ASYNC110 - what is waited for is a state, not an event
+            await asyncio.sleep(0.001)
+        assert "slow" not in subject.done
+        subject.released.set()
+        while "slow" not in subject.done:  # noqa: ASYNC110 - what is waited for is a state, not an event
+            await asyncio.sleep(0.001)
+    await follower.supervisor.close()
+    assert not follower.dirty.building

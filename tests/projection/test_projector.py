@@ -57,12 +57,6 @@ async def test_a_created_root_becomes_a_view(datastore: Datastore, projector: Pr
     }
 
 
-async def test_where_reads_do_not_overlap_no_more_than_two_builds_run_at_a_time(datastore: Datastore) -> None:
-    async with Projector(datastore, CATALOG, concurrency=5) as projector:
-        workers = [task.name for task in projector.status().tasks if task.name.startswith("work ")]
-    assert len(workers) == (2 if getattr(datastore, "serial", False) else 5)
-
-
 async def test_a_query_that_gains_and_loses_documents(datastore: Datastore, projector: Projector) -> None:
     await write(datastore, ANN, MATHS, student(1), student(2), enrolment(MATHS, 1))
     await settled(datastore, projector)
