@@ -121,10 +121,14 @@ async def test_patches_lead_to_what_a_query_answers(running: AppHarness, transpo
                 data, held = jsonpatch.apply_patch(data, told["patch"]), told["version"]
     answer = await running.execute('{ shelfView(id: "s") { label titles } }')
     assert data == answer["data"]
-    async with subscribed(transport, APP, QUERY, {"patch": True, "since": held}) as result:
-        await relabel(running, "fifth")
-        told = (await result())["extensions"]["bff"]
-        assert (told["from"], told["patch"]) == (held, [{"op": "replace", "path": "/shelfView/label", "value": "fifth"}])
+    for label in ("fifth", "sixth", "seventh"):
+        async with subscribed(transport, APP, QUERY, {"patch": True, "since": held}) as result:
+            await relabel(running, label)
+            told = (await result())["extensions"]["bff"]
+        if "from" in told:
+            break
+        held = told["version"]  # it had changed before the server came to look: that is sent whole
+    assert (told["from"], told["patch"]) == (held, [{"op": "replace", "path": "/shelfView/label", "value": label}])
 
 
 async def test_an_event_stream_is_resumed_by_the_header_that_browsers_send(running: AppHarness) -> None:
