@@ -23,7 +23,7 @@ demo: ## Serve the meeting room on http://127.0.0.1:$(PORT)/
 	@BFF_DATASTORE_URL=sqlite:///$(DEMO)/meeting_room.db PYTHONPATH=examples $(BIN)/bff serve meeting_room.app:app --port $(PORT)
 
 test: $(VENV)/.installed-dev ## Run every test
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 chaos: $(VENV)/.installed-dev ## The fault campaigns and the random part of the security suite, at full length: about two hours
 	BFF_CHAOS=1 $(BIN)/python -m pytest --log-cli-level=INFO --log-disable=httpx $(wildcard tests/faults/test_campaign_*.py) \

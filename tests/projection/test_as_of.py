@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from typing import cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from bff.errors import Stale
 from bff.projection.as_of import AsOf, LocalAsOf, RemoteAsOf
 from bff.projection.checkpoint import WISHES, checkpoint_path
 from bff.projection.projector import Projector
+from bff.types import Timepoint
 from tests.projection.support import CATALOG, Course, Student, Teacher, Wrapped, check_course_pages, get, write
 
 pytestmark = pytest.mark.anyio
@@ -130,12 +132,24 @@ async def test_nobody_follows_before_somebody_asks_and_nothing_is_left_running(d
     assert left == set()
 
 
+async def saved_past_the_wish(datastore: Datastore, projector: Projector) -> Timepoint:
+    """When the checkpoint was saved that holds the wish itself, too: it can be saved for what was wished before that."""
+    wished = (await get(datastore, f"{WISHES}/main")).update_time
+    await projector.wait_for(wished, 20)
+    async with asyncio.timeout(20):
+        while True:
+            saved = await get(datastore, checkpoint_path("main"))
+            if saved.data is not None and cast(int, saved.data["timepoint"]) >= wished:
+                return saved.update_time
+            await asyncio.sleep(0.01)
+
+
 async def test_an_idle_projector_saves_for_whoever_asks_and_for_nobody_else(datastore: Datastore) -> None:
     async with Projector(datastore, CATALOG, save_seconds=0.05) as projector:
         await projector.wait_for(await write(datastore, Student(id="s1", name="")), 20)
         async with RemoteAsOf(datastore) as as_of:
             await as_of.wait_for((await datastore.commit([Set("nobodys/n1", {"a": 1})])).timepoint, 20)
-            before = (await get(datastore, checkpoint_path("main"))).update_time
+            before = await saved_past_the_wish(datastore, projector)
             committed = (await datastore.commit([Set("nobodys/n1", {"a": 2})])).timepoint
             await projector.wait_for(committed, 20)
             assert (await get(datastore, checkpoint_path("main"))).update_time == before
