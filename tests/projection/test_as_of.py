@@ -10,10 +10,10 @@ from typing import cast
 
 import pytest
 
-from bff.datastore.port import Datastore, Delete, Set
+from bff.datastore.port import Datastore, Delete, Set, Target
 from bff.errors import Stale
 from bff.projection.as_of import AsOf, LocalAsOf, RemoteAsOf
-from bff.projection.checkpoint import WISHES, checkpoint_path
+from bff.projection.checkpoint import PROJECTORS, WISHES, checkpoint_path
 from bff.projection.projector import Projector
 from bff.types import Timepoint
 from tests.projection.support import CATALOG, Course, Student, Teacher, Wrapped, check_course_pages, get, write
@@ -136,12 +136,12 @@ async def saved_past_the_wish(datastore: Datastore, projector: Projector) -> Tim
     """When the checkpoint was saved that holds the wish itself, too: it can be saved for what was wished before that."""
     wished = (await get(datastore, f"{WISHES}/main")).update_time
     await projector.wait_for(wished, 20)
-    async with asyncio.timeout(20):
-        while True:
-            saved = await get(datastore, checkpoint_path("main"))
-            if saved.data is not None and cast(int, saved.data["timepoint"]) >= wished:
-                return saved.update_time
-            await asyncio.sleep(0.01)
+    async with asyncio.timeout(20), datastore.listen([Target(PROJECTORS)]) as listening:
+        async for changes in listening:
+            for saved in changes.documents:
+                if saved.path == checkpoint_path("main") and cast(int, (saved.data or {})["timepoint"]) >= wished:
+                    return saved.update_time
+    raise AssertionError("the listener ended")
 
 
 async def test_an_idle_projector_saves_for_whoever_asks_and_for_nobody_else(datastore: Datastore) -> None:

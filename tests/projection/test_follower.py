@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from time import thread_time
 
@@ -171,15 +171,24 @@ class Holding(Reading):
         self.released = asyncio.Event()
         self.at_once = 0
         self._now = 0
+        self._moved = asyncio.Event()
 
     async def work(self, batch: Batch) -> None:
         self._now += 1
         self.at_once = max(self.at_once, self._now)
+        self._moved.set()
         if "slow" in batch[1]:
             await self.released.wait()
         await asyncio.sleep(0)
         await super().work(batch)
         self._now -= 1
+        self._moved.set()
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        async with asyncio.timeout(20):
+            while not holds():
+                self._moved.clear()
+                await self._moved.wait()
 
 
 async def held_up(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Follower, Holding]:
@@ -190,9 +199,7 @@ async def held_up(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Foll
     for number in range(1, 4):
         follower.supervisor.start(f"work {number}", partial(follower._work, f"work {number}"))
     follower.dirty.add("students", "slow")
-    async with asyncio.timeout(20):
-        while not subject.at_once:  # noqa: ASYNC110 - what is waited for is a state, not an event
-            await asyncio.sleep(0)
+    await subject.until(lambda: subject.at_once)
     for number in range(6):
         follower.dirty.add("students", f"s{number}")
     return follower, subject
@@ -204,9 +211,7 @@ async def test_where_batches_need_not_overlap_one_worker_takes_them(monkeypatch:
         await asyncio.sleep(0)
     assert subject.done == []
     subject.released.set()
-    async with asyncio.timeout(20):
-        while len(subject.done) < 7:  # noqa: ASYNC110 - what is waited for is a state, not an event
-            await asyncio.sleep(0)
+    await subject.until(lambda: len(subject.done) == 7)
     await follower.supervisor.close()
     assert subject.done == ["slow", *(f"s{number}" for number in range(6))]
     assert subject.at_once == 1
@@ -214,12 +219,9 @@ async def test_where_batches_need_not_overlap_one_worker_takes_them(monkeypatch:
 
 async def test_where_that_one_is_held_up_another_goes_on_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     follower, subject = await held_up(0.01, monkeypatch)
-    async with asyncio.timeout(20):
-        while len(subject.done) < 6:  # noqa: ASYNC110 - what is waited for is a state, not an event
-            await asyncio.sleep(0.001)
-        assert "slow" not in subject.done
-        subject.released.set()
-        while "slow" not in subject.done:  # noqa: ASYNC110 - what is waited for is a state, not an event
-            await asyncio.sleep(0.001)
+    await subject.until(lambda: len(subject.done) == 6)
+    assert "slow" not in subject.done
+    subject.released.set()
+    await subject.until(lambda: "slow" in subject.done)
     await follower.supervisor.close()
     assert not follower.dirty.building
