@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB := examples/meeting_room/web
 DEMO := .demo
+# As an ordinary installation has it. Where the environment forbids Python to write byte code, every process compiles everything
+# again, which costs it more than the import that is measured.
+COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib bff schema resolvers
 
 .PHONY: demo test chaos soak lint check format bench bench-smoke explorer clean help
 
@@ -70,10 +73,12 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --editable '.[dev]'
+	-@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --editable '.[bench]'
+	-@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
 bench: $(VENV)/.installed-bench ## Measure bff beside its peers: SCENARIOS="query list", QUICK=1 (benchmarks/README.md)
