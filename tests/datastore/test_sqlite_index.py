@@ -226,6 +226,21 @@ elements = st.one_of(st.dictionaries(st.sampled_from("ab"), members), st.sampled
 @example([{"a": 1, "b": True}, {"a": 2}], [{"b": 1, "a": True}, {"a": 3}])
 @example([{"a": 1}, {"a": 1.0}], [{"a": 1}])
 def test_elements_that_both_states_have_are_left_out_of_what_differs_and_no_others(one: list[Any], other: list[Any]) -> None:
+    check_difference(one, other)
+
+
+@settings(deadline=None)
+@given(st.lists(elements, max_size=6), st.integers(0, 6), st.integers(0, 2), st.lists(elements, max_size=2), st.booleans())
+@example([{"a": 1}, {"a": 2}, {"a": 1}], 0, 1, [], False)
+@example([{"a": 1}, {"a": 2}, {"a": 3}], 1, 1, [], False)
+@example([{"a": 1}, {"a": 2}], 1, 0, [{"a": True}], False)
+@example([{"a": n} for n in range(50)], 0, 0, [{"a": n} for n in range(60, 100)], False)
+def test_so_are_elements_that_have_moved(one: list[Any], at: int, out: int, put: list[Any], turned: bool) -> None:
+    other = [*one[:at], *put, *one[at + out :]]
+    check_difference(*((other, one) if turned else (one, other)))
+
+
+def check_difference(one: list[Any], other: list[Any]) -> None:
     old, new = (load_document(dump_document({"l": each})) for each in (one, other))
     before, after = _entries_of(old, "l"), _entries_of(new, "l")
     assert difference("c/d", old, new, "l", 0) == Difference(_hashed(before - after), _hashed(after - before))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain, compress, zip_longest
+from itertools import chain, compress
 from operator import eq
 from typing import Any, TypeAlias
 
@@ -23,6 +23,8 @@ __all__ = ["ELEMENT", "WHOLE", "Difference", "Indexed", "difference", "scopes_of
 WHOLE = 0
 ELEMENT = 1
 MAX_ENTRIES = 40_000
+FEW = 32
+"""So few elements are looked for among the others: that costs less than the texts of the others."""
 
 Entry: TypeAlias = tuple[str, int, bytes]
 """A field path (``PATH`` for the entry of the path itself), a kind, and a key."""
@@ -123,15 +125,24 @@ def _entries_apart(old: Mapping[str, Value], new: Mapping[str, Value], fields: I
 
 
 def _elements_apart(old: list[Value], new: list[Value]) -> tuple[list[Value], list[Value]]:
-    """The elements of two arrays, without maps that both have at the same place and neither has at another: no text of those
-    need be made."""
-    same = [*map(eq, old, new)]
-    kept = [*compress(old, same)]
-    if not kept or not _are_same_maps(kept, [*compress(new, same)]):
+    """The elements of two arrays, without maps that both have and neither has once more: no text of those need be made.
+
+    They are looked for at the same place, and from the first that differs at the same place from the end: where elements were
+    taken out or put in, the ones behind have moved.
+    """
+    head = next((place for place, is_same in enumerate(map(eq, old, new)) if not is_same), min(len(old), len(new)))
+    tail = min(len(old), len(new)) - head
+    ends = old[len(old) - tail :], new[len(new) - tail :]
+    same = [*map(eq, *ends)]
+    kept = [*old[:head], *compress(ends[0], same)]
+    if not kept or not _are_same_maps(kept, [*new[:head], *compress(ends[1], same)]):
         return old, new
-    gone = [one for one, is_same in zip_longest(old, same) if not is_same]
-    come = [one for one, is_same in zip_longest(new, same) if not is_same]
-    return (old, new) if any(one in kept for one in (*gone, *come)) else (gone, come)
+    differ = [not is_same for is_same in same]
+    gone = [*old[head : len(old) - tail], *compress(ends[0], differ)]
+    come = [*new[head : len(new) - tail], *compress(ends[1], differ)]
+    if len(gone) + len(come) > FEW or any(one in kept for one in (*gone, *come)):
+        return old, new
+    return gone, come
 
 
 def _are_same_maps(some: list[Any], others: list[Any]) -> bool:
