@@ -6,20 +6,15 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from ariadne import ObjectType
 from graphql import ExecutionResult, graphql, parse, subscribe
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from bff.app import App
-from bff.datastore.port import Delete, Set
+from bff.datastore.port import Delete
 from bff.errors import TooLarge
-from bff.model.domain_model import DomainModel
 from bff.projection.reader import ViewReader
 from bff.resolvers.context import Context
 from bff.serving.limits import Limits
@@ -27,102 +22,9 @@ from bff.settings import Settings
 from bff.testing.graphql_ws import OperationFailed
 from bff.testing.harness import AppHarness
 from tests.resolvers.offices import VIEWS, Desk, DeskView, Member, MemberView, Team
+from tests.resolvers.screens import DEEP, Screen, ask, context_of, office, screen, settled, shown, write
 
 pytestmark = pytest.mark.anyio
-
-DEEP = """teamView(id: "t") { name lead { name desk { place } } members { name desk { place } boss { name home { place } } } }"""
-
-
-class Screen:
-    """What a subscription has shown, event by event."""
-
-    def __init__(self, running: AppHarness, context: Context, selection: str) -> None:
-        self.results: list[Any] = []
-        self.context = context
-        self._running = running
-        self._selection = selection
-        self._more = asyncio.Event()
-
-    async def show(self, events: AsyncIterator[ExecutionResult]) -> None:
-        async for result in events:
-            self.results.append(shown(result))
-            self._more.set()
-
-    async def until(self, wanted: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(20):
-            while not await wanted():
-                self._more.clear()
-                await self._more.wait()
-
-    async def shows_the_present(self) -> None:
-        """Wait until the last result is what a query answers now."""
-        await settled(self._running)
-        now = await ask(self._running, self._selection)
-
-        async def is_shown() -> bool:
-            return bool(self.results) and self.results[-1] == now
-
-        await self.until(is_shown)
-
-    @property
-    def followed(self) -> int:
-        assert self.context.source is not None
-        return len(self.context.source.followed)
-
-
-def shown(result: ExecutionResult) -> Any:
-    return result.data, sorted(str(error.message) for error in result.errors or ())
-
-
-def context_of(running: AppHarness, *, views: Any = None, **options: Any) -> Context:
-    runtime = running.runtime
-    assert runtime.hub is not None
-    return Context(runtime.datastore, running.app.catalog, views or runtime.views, runtime.hub, **options)
-
-
-async def ask(running: AppHarness, selection: str) -> Any:
-    return shown(await graphql(running.app.schema, "{" + selection + "}", context_value=context_of(running)))
-
-
-async def settled(running: AppHarness) -> None:
-    """Wait until everything written is in the views, and the hub knows it."""
-    await running.settled()
-    assert running.runtime.hub is not None
-    await running.runtime.hub.compare()
-
-
-@asynccontextmanager
-async def office(url: str = "sqlite://", app: App | None = None) -> AsyncIterator[AppHarness]:
-    async with AppHarness(app or App(views=VIEWS), settings=Settings(datastore_url=url), timeout=20) as running:
-        await Desk(id="home", place="home").save()
-        await Desk(id="d1", place="window").save()
-        await Desk(id="d2", place="door").save()
-        await Member(id="ann", name="Ann", desk=Desk.ref("d1")).save()
-        await Member(id="bob", name="Bob", desk=Desk.ref("d2"), boss=Member.ref("ann")).save()
-        await Team(id="t", name="Team", lead=Member.ref("ann"), members=[Member.ref("ann"), Member.ref("bob")]).save()
-        await running.settled()
-        yield running
-
-
-@asynccontextmanager
-async def screen(running: AppHarness, selection: str, **options: Any) -> AsyncIterator[Screen]:
-    context = context_of(running, **options)
-    events = await subscribe(running.app.schema, parse("subscription {" + selection + "}"), context_value=context)
-    assert not isinstance(events, ExecutionResult), events.errors
-    opened = Screen(running, context, selection)
-    showing = asyncio.create_task(opened.show(events))
-    try:
-        await opened.shows_the_present()
-        yield opened
-    finally:
-        showing.cancel()
-        await asyncio.gather(showing, return_exceptions=True)
-        await events.aclose()  # type: ignore[attr-defined]
-
-
-async def write(running: AppHarness, *writes: DomainModel | Delete) -> None:
-    """Each document as it is given, whatever was there."""
-    await running.runtime.datastore.commit([one if isinstance(one, Delete) else Set(one.path, one.to_data()) for one in writes])
 
 
 async def test_a_change_at_any_depth_is_a_new_result(datastore_url: str) -> None:
@@ -379,59 +281,3 @@ async def test_whenever_it_is_cancelled_nothing_is_left_behind() -> None:
         await running.settled()
         assert hub.subscriptions == 0
         gc.collect()
-
-
-IDS = st.sampled_from(["a", "b", "c"])
-REFS = st.none() | IDS.map(Member.ref)
-DESKS = st.none() | st.sampled_from(["d1", "d2", "home"]).map(Desk.ref)
-CHANGES: st.SearchStrategy[DomainModel | Delete | str] = st.one_of(
-    st.builds(lambda name, lead, of: Team(id="t", name=name, lead=lead, members=of), IDS, REFS, st.lists(IDS.map(Member.ref))),
-    st.builds(
-        lambda id, name, desk, boss: Member(id=id, name=name, desk=desk, boss=boss), IDS, st.sampled_from("xyz"), DESKS, REFS
-    ),
-    st.builds(lambda id, place: Desk(id=id, place=place), st.sampled_from(["d1", "d2", "home"]), st.sampled_from(["x", "y"])),
-    st.sampled_from(["teams/t", "members/a", "members/b", "desks/d1", "desks/home"]).map(Delete),
-    st.sampled_from(["settle", "turn"]),
-)
-
-
-async def scenario(url: str, changes: list[DomainModel | Delete | str]) -> None:
-    async with office(url) as running, screen(running, DEEP) as opened:
-        made = 0
-        for change in changes:
-            if change == "settle":
-                await settled(running)
-            elif isinstance(change, str):
-                await asyncio.sleep(0)
-            else:
-                made += 1
-                await write(running, change)
-        await opened.shows_the_present()
-        # Two states may look the same, and the second one come a moment later: this one looks like no other.
-        await write(running, Team(id="t", name="the last", lead=Member.ref("ann"), members=[Member.ref("bob")]))
-        made += 1
-        await opened.shows_the_present()
-        # Nothing comes after what is there already.
-        last = len(opened.results)
-        await settled(running)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert len(opened.results) == last
-        # Each change is one of one view: no state is shown twice.
-        assert last <= made + 1
-        hub = running.runtime.hub
-        assert hub is not None
-        assert hub.subscriptions == 1 + opened.followed
-    assert hub.subscriptions == 0
-
-
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(CHANGES, max_size=15))
-def test_the_last_result_is_what_a_query_answers(tmp_path: Path, changes: list[Any]) -> None:
-    asyncio.run(scenario(f"sqlite:///{tmp_path / uuid4().hex}.db", changes))
-
-
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(CHANGES, max_size=10))
-def test_the_last_result_is_what_a_query_answers_on_firestore(firestore_emulator: str, changes: list[Any]) -> None:
-    asyncio.run(scenario(f"firestore://test-{uuid4().hex[:16]}?emulator={firestore_emulator}", changes))
