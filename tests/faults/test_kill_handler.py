@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bff.datastore.connect import open_datastore
+from bff.projection.attempts import DIED
 from bff.projection.checkpoint import PROJECTORS
 from bff.projection.dead import DeadLetter, DeadLetters
 from bff.query import Query
@@ -79,8 +80,9 @@ async def test_what_raises_where_attempts_are_noted_counts_once_for_each(mill: M
     assert mill.life(a="corn", bad="gunpowder", raising="sand") == ENDED
     mill.lives()
     found = {letter.key: (letter.attempts, letter.error) for letter in await mill.set_aside()}
-    assert found["sacks/raising"] == (ATTEMPTS, "ValueError: it does not grind")
-    assert found["sacks/bad"][0] == ATTEMPTS
+    assert {key: attempts for key, (attempts, _) in found.items()} == {"sacks/raising": ATTEMPTS, "sacks/bad": ATTEMPTS}
+    # The other one may have ended the process in the middle of its last attempt, which is then the last that is known of it.
+    assert found["sacks/raising"][1] in {"ValueError: it does not grind", f"{type(DIED).__name__}: {DIED}"}
 
 
 async def test_an_effect_that_ends_its_process_is_set_aside(mill: Mill) -> None:
