@@ -8,6 +8,7 @@ values of its operand's own type; a document that lacks a field named in a filte
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
@@ -16,7 +17,7 @@ from bff.document import Document, collection_of
 from bff.errors import InvalidQuery
 from bff.types import Value
 
-__all__ = ["PATH", "And", "Compare", "Cursor", "Direction", "Filter", "Op", "Or", "Order", "Query", "conjuncts", "leaves"]
+__all__ = ["PATH", "And", "Compare", "Cursor", "Direction", "Filter", "Op", "Or", "Order", "Query", "conjunction", "conjuncts", "leaves"]
 
 PATH = "__name__"
 """The field name that stands for a document's path in filters and orders (as in Firestore)."""
@@ -144,8 +145,7 @@ class Query:
         return tuple(orders)
 
     def and_where(self, condition: Filter) -> Query:
-        where = condition if self.where is None else And((*conjuncts(self.where), *conjuncts(condition)))
-        return replace(self, where=where)
+        return replace(self, where=conjunction([condition] if self.where is None else [self.where, condition]))
 
     def selects(self, document: Document) -> bool:
         """Whether the document is of the collection that the query asks."""
@@ -160,6 +160,13 @@ def conjuncts(where: Filter | None) -> tuple[Filter, ...]:
     if isinstance(where, And):
         return tuple(inner for part in where.parts for inner in conjuncts(part))
     return (where,)
+
+
+def conjunction(parts: Sequence[Filter]) -> Filter | None:
+    """The filter that holds where all of these do; None where there are none."""
+    if len(parts) > 1:
+        return And(tuple(inner for part in parts for inner in conjuncts(part)))
+    return parts[0] if parts else None
 
 
 def leaves(where: Filter | None) -> tuple[Compare, ...]:

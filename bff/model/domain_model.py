@@ -46,6 +46,13 @@ def _checked_id(id: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def _own(model: DomainModel) -> dict[str, Any]:
+    """Its private attributes, to read and to set without what pydantic does for those that any class may have."""
+    private = model.__pydantic_private__
+    assert private is not None, "every document has some"
+    return private
+
+
 class _RefOf:
     """``User.ref("tijuana")`` on the class, ``user.ref`` on a document."""
 
@@ -90,6 +97,8 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
     __bff_declared__: ClassVar[bool] = False
     __bff_plain__: ClassVar[bool] = True
     """Whether neither it nor a parent has a say in how instances are made: what pydantic does decides."""
+    __bff_whole__: ClassVar[bool] = True
+    """Whether it is what its collection was declared with, so that every document there is one of it."""
 
     if TYPE_CHECKING:
         __document__: ClassVar[DocumentDefinition]
@@ -123,17 +132,18 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
     @property
     def is_new(self) -> bool:
         """Whether it was made here and not saved yet."""
-        return self._stored is None
+        return _own(self)["_stored"] is None
 
     @property
     def create_only(self) -> bool:
         """Whether saving it must find no document of its id: it was made by ``new()`` and is not saved yet."""
-        return self._create_only and self._stored is None
+        return self.is_new and bool(_own(self)["_create_only"])
 
     @property
     def stored_data(self) -> Mapping[str, Value] | None:
         """Its document as it was loaded or saved last; None where it is new. Treat it as read-only."""
-        return self._stored
+        stored: Mapping[str, Value] | None = _own(self)["_stored"]
+        return stored
 
     @property
     def update_time(self) -> Timepoint | None:
@@ -202,8 +212,7 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
     @classmethod
     def stored_classes(cls) -> tuple[str, ...]:
         """The ``objType`` of what a query on this class finds; empty where that is the whole collection."""
-        # Every class that is declared has a collection of its own, or its parent's: all but DomainModel itself.
-        if not any("__collection__" in vars(base) for base in cls.__bases__):
+        if cls.__bff_whole__:
             return ()
         return (cls.__name__, *sorted({child.__name__ for child in known_subclasses(cls)}))
 
@@ -241,10 +250,7 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
             made = model.model_validate(values)
         except ValidationError as error:
             raise InvalidDocument(f"{document.path} is no {model.__name__}: {problems(error)}") from None
-        # What `made._stored = data` comes to, without what pydantic does for an attribute that any class may have.
-        private = made.__pydantic_private__
-        assert private is not None
-        private["_stored"], private["_update_time"] = data, document.update_time
+        _own(made).update(_stored=data, _update_time=document.update_time)
         return made
 
     @classmethod
@@ -263,7 +269,7 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
 
         Raises InvalidDocument where a value cannot be stored.
         """
-        data: dict[str, Value] = {**(self._stored or {}), OBJ_TYPE: type(self).__name__}
+        data: dict[str, Value] = {**(self.stored_data or {}), OBJ_TYPE: type(self).__name__}
         for name, declared in type(self).__document__.fields.items():
             try:
                 data[declared.document_name] = declared.codec.encode(self.__dict__[name])
@@ -273,7 +279,7 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
 
     def changes(self) -> FieldChanges:
         """What of its document differs from what was loaded or saved last."""
-        data, stored = self.to_data(), self._stored
+        data, stored = self.to_data(), self.stored_data
         if stored is None:
             return FieldChanges(data, ())
         shapes = {declared.document_name: declared.codec.shape for declared in type(self).__document__.fields.values()}
@@ -281,5 +287,4 @@ class DomainModel(BaseModel, Declared, metaclass=DomainModelType):
 
     def mark_stored(self, update_time: Timepoint | None) -> None:
         """What it holds now is what is stored, as of a commit (None where that is still to come)."""
-        self._stored = self.to_data()
-        self._update_time = update_time
+        _own(self).update(_stored=self.to_data(), _update_time=update_time)

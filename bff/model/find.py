@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -10,7 +10,7 @@ from bff.errors import InvalidQuery
 from bff.model.compounds import OBJ_TYPE
 from bff.model.condition import Attribute, Condition, Ordering, attribute
 from bff.model.session import current_session
-from bff.query import PATH, Compare, Cursor, Direction, Op, Order, Query
+from bff.query import PATH, Compare, Cursor, Direction, Op, Order, Query, conjunction
 from bff.types import Value
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Find(Generic[T]):
         else:
             added = [self._condition(condition) for condition in conditions]
         added += [self._named(name).compare(Op.EQ, value) for name, value in equalities.items()]
-        return replace(self, conditions=(*self.conditions, *added))
+        return Find(self.model, (*self.conditions, *added), self.orders, self.limit_to, self.start, self.end)
 
     def order_by(self, *attributes: Any, descending: bool = False) -> Find[T]:
         """Order by attributes, after the orders before: ``City.name``, ``City.name.desc()`` or ``"cityName"``."""
@@ -109,27 +109,24 @@ class Find(Generic[T]):
 
     def to_query(self) -> Query:
         """The query of documents that this is."""
-        query = Query(
-            self.model.__document__.collection,
-            order_by=tuple(ordering.to_order() for ordering in self.orders),
-            limit=self.limit_to,
-        )
-        for condition in self.conditions:
-            query = query.and_where(condition.filter)
+        filters = [condition.filter for condition in self.conditions]
         if classes := self.model.stored_classes():
             if len(classes) > _MAX_CLASSES:
                 raise InvalidQuery(
                     f"{self.model.__name__} has over {_MAX_CLASSES} subclasses: query the class that has the collection"
                 )
-            query = query.and_where(
-                Compare(OBJ_TYPE, Op.EQ, classes[0]) if len(classes) == 1 else Compare(OBJ_TYPE, Op.IN, list(classes))
-            )
-        return replace(query, start=self._cursor(query, self.start), end=self._cursor(query, self.end))
+            alone = len(classes) == 1
+            filters.append(Compare(OBJ_TYPE, Op.EQ, classes[0]) if alone else Compare(OBJ_TYPE, Op.IN, list(classes)))
+        orders = tuple([ordering.to_order() for ordering in self.orders])
+        query = Query(self.model.__document__.collection, conjunction(filters), orders, self.limit_to)
+        if self.start is None and self.end is None:
+            return query
+        orders = query.full_order()
+        return replace(query, start=self._cursor(orders, self.start), end=self._cursor(orders, self.end))
 
-    def _cursor(self, query: Query, position: _Position | None) -> Cursor | None:
+    def _cursor(self, orders: Sequence[Order], position: _Position | None) -> Cursor | None:
         if position is None:
             return None
-        orders = query.full_order()
         values = position.values
         if len(values) == 1 and (path := getattr(values[0], "path", None)) and hasattr(values[0], "to_data"):
             data = {**values[0].to_data(), PATH: path}

@@ -62,6 +62,8 @@ class DomainModelType(ModelMetaclass):
             raise _explained(_name, _namespace, local_names(sys._getframe(1)), error) from None
         _class.__bff_scope__ = local_names(sys._getframe(1))
         _class.__bff_plain__ = len(_parents) == len(_bases) and _plain and all(parent.__bff_plain__ for parent in _parents)
+        # Every class that is declared has a collection of its own, or its parent's: all but DomainModel itself.
+        _class.__bff_whole__ = not any(hasattr(parent, "__collection__") for parent in _parents)
         _class.__collection__, _class.__naming__ = _settings(_name, _parents, collection, naming)
         _check_family(_class)
         # A name may be declared further down, or imported for type checkers only: it is looked up again on first use.

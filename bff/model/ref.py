@@ -134,6 +134,9 @@ class RefShape(Shape):
         self._before = f"{model.__collection__}/"
 
     def encode(self, value: Any) -> Value:
+        before = self._before
+        if type(value) is Ref and value.path.startswith(before) and value.path.find("/", len(before)) < 0:
+            return value.path  # what it would be made into is itself
         return self._ref(value).path
 
     def decode(self, stored: Any) -> Ref[Any]:

@@ -6,6 +6,8 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
@@ -53,14 +55,15 @@ class ReferenceDefinition(NamedTuple):
         return self.of is None and self.where is None
 
 
-class StoreDefinition(NamedTuple):
+@dataclass(frozen=True)
+class StoreDefinition:
     """What a Store class declares; references in their declared order, inherited ones first."""
 
     name: str
     references: tuple[ReferenceDefinition, ...]
     max_depth: int | None
 
-    @property
+    @cached_property
     def roots(self) -> tuple[ReferenceDefinition, ...]:
         return tuple(reference for reference in self.references if reference.is_root)
 

@@ -9,6 +9,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+from bff.datastore.sqlite.equality import documents_equal, equality
 from bff.datastore.sqlite.keys import is_cut
 from bff.datastore.sqlite.names import PATH_FIELD, Names, group_scope
 from bff.datastore.sqlite.pace import HERE_DOCUMENTS, UNHURRIED, Pace
@@ -38,6 +39,9 @@ def run_query(
     connection: sqlite3.Connection, names: Names, query: Query, fields: Sequence[str] | None = None, pace: Pace = UNHURRIED
 ) -> list[Document]:
     """The results, in the query's order. Raises InvalidQuery."""
+    equal = equality(query) if fields is None else None
+    if equal is not None:
+        return documents_equal(connection, names, query.collection, equal, query.limit, pace)
     orders = query.full_order()
     # What decides about a result is read, too, and then left out.
     part = part_of(fields if fields is None else {*fields, *fields_of(query, orders)})
