@@ -17,7 +17,21 @@ from bff.document import Document, collection_of
 from bff.errors import InvalidQuery
 from bff.types import Value
 
-__all__ = ["PATH", "And", "Compare", "Cursor", "Direction", "Filter", "Op", "Or", "Order", "Query", "conjunction", "conjuncts", "leaves"]
+__all__ = [
+    "PATH",
+    "And",
+    "Compare",
+    "Cursor",
+    "Direction",
+    "Filter",
+    "Op",
+    "Or",
+    "Order",
+    "Query",
+    "conjunction",
+    "conjuncts",
+    "leaves",
+]
 
 PATH = "__name__"
 """The field name that stands for a document's path in filters and orders (as in Firestore)."""

@@ -24,6 +24,9 @@ __all__ = ["Path", "argument_at", "python_value", "storable_value", "strip"]
 
 Path = list[str | int]
 
+AS_GIVEN = frozenset({str, bool})
+"""Neither pydantic nor a document would change them, or refuse them: a text only where it is not valid Unicode."""
+
 
 @contextmanager
 def argument_at(path: Path) -> Iterator[None]:
@@ -52,6 +55,9 @@ def python_value(annotation: Any, value: Any, path: Path) -> Any:
 
 def storable_value(codec: Codec, value: Any, path: Path) -> Any:
     """The value of an argument, as ``python_value`` has it, and such that it can be stored. Raises BadUserInput."""
+    kind = type(value)
+    if kind is codec.annotation and kind in AS_GIVEN and (kind is not str or value.isascii()):
+        return value
     found = python_value(codec.annotation, value, path)
     try:
         codec.encode(found)

@@ -12,7 +12,7 @@ from bff.request_extensions import RequestExtensions
 
 __all__ = ["idempotency_key"]
 
-HEADER: Final = "idempotency-key"
+HEADER: Final = b"idempotency-key"
 MAX_LENGTH: Final = 255
 
 # A string of https://www.rfc-editor.org/rfc/rfc8941#section-3.3.3, or what clients send that do not quote it.
@@ -42,10 +42,10 @@ def idempotency_key(request: Any, asked: RequestExtensions) -> str | None:
 def _from_header(request: Any) -> str | None:
     if not isinstance(request, Request):
         return None
-    values = set(request.headers.getlist(HEADER))
+    values: set[bytes] = {value for name, value in request.scope["headers"] if name == HEADER}
     if not values:
         return None
-    text = values.pop().strip() if len(values) == 1 else ""
+    text = values.pop().decode("latin-1").strip() if len(values) == 1 else ""
     quoted = _QUOTED.fullmatch(text)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
     if not 0 < len(key) <= MAX_LENGTH or not (quoted or _BARE.fullmatch(text)):

@@ -89,8 +89,7 @@ def _given(fields: Mapping[str, FieldDefinition], name: str, given: Any) -> Any:
 async def _store(session: TransactionSession, view: type[ViewModel], key: str) -> Store:
     """The view's store, its documents part of the unit of work: what a setter changes of them is saved."""
     loading = Loading(view, key)
-    async for _ in load([loading], session.unit):
-        pass
+    await load([loading], session.unit)
     if loading.error is not None:
         raise loading.error
     if loading.absent:

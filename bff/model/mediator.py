@@ -50,7 +50,8 @@ class TriggerDefinition(NamedTuple):
 
     async def call(self, mediator: Mediator, document: DomainModel) -> None:
         """Call it in the current session; what it emits is saved there. ``document`` is, once deleted, its last state."""
-        await mediator.run(self.attribute, document)
+        # Calls run side by side: each has its own list of what it emitted.
+        await copy.copy(mediator).run(self.attribute, document)
 
 
 class SourceDefinition(NamedTuple):
@@ -204,11 +205,12 @@ class Mediator(Declared):
         cls.__bff_declared__ = True
 
     async def run(self, attribute: str, /, *arguments: Any, **named: Any) -> Any:
-        """Call one of its methods, sync or async, in the current session, and save there what it emitted."""
-        # Calls run side by side: each has its own list of what it emitted.
-        call = copy.copy(self)
-        call.__dict__["_emitted"] = emitted = cast("list[DomainModel]", [])
-        result = getattr(call, attribute)(*arguments, **named)
+        """Call one of its methods, sync or async, in the current session, and save there what it emitted.
+
+        One call at a time: whoever has several of them has a copy for each.
+        """
+        self.__dict__["_emitted"] = emitted = cast("list[DomainModel]", [])
+        result = getattr(self, attribute)(*arguments, **named)
         if inspect.isawaitable(result):
             result = await result
         if emitted:

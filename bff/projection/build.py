@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
@@ -86,17 +85,21 @@ async def prepare(
         timepoint = snapshot.timepoint
         builds: dict[str, Build] = {}
         began = perf_counter()
-        async with aclosing(load(loadings, snapshot, known)) as loaded:
-            async for loading in loaded:
-                stored, metadata = (known[path] for path in first[loading.key][:2])
-                builds[loading.key] = _build(loading, timepoint, stored.data, metadata, memory or {}, anew=anew)
-                # What is not looked at again is gone before the next comes: cheaper than having it found to be garbage later.
-                loading.values = {}
-                # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that
-                # do not. After the last one it has it when that is stored: who looks at a single view is not to wait twice.
-                if len(builds) < len(loadings) and perf_counter() - began > TURN_SECONDS:
-                    await asyncio.sleep(0)
-                    began = perf_counter()
+
+        async def build(loading: Loading) -> None:
+            nonlocal began
+            of_view, of_metadata, *_ = first[loading.key]
+            stored, metadata = known[of_view], known[of_metadata]
+            builds[loading.key] = _build(loading, timepoint, stored.data, metadata, memory or {}, anew=anew)
+            # What is not looked at again is gone before the next comes: cheaper than having it found to be garbage later.
+            loading.values = {}
+            # Getters are the user's code: the event loop has its turn after each that takes its time, and after some that
+            # do not. After the last one it has it when that is stored: who looks at a single view is not to wait twice.
+            if len(builds) < len(loadings) and perf_counter() - began > TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = perf_counter()
+
+        await load(loadings, snapshot, known, build)
     return [builds[key] for key in keys]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -165,12 +165,19 @@ class Loading:
             raise BuildError(f"{self._where}: {document.path} cannot be read as {model.__name__}: {error}") from error
 
 
+async def _look_later(loading: Loading) -> None:
+    """For who looks at what was loaded when all of it is."""
+
+
 async def load(
-    loadings: Iterable[Loading], reader: Reader, known: Mapping[str, Document] | None = None
-) -> AsyncGenerator[Loading, None]:
+    loadings: Iterable[Loading],
+    reader: Reader,
+    known: Mapping[str, Document] | None = None,
+    on_loaded: Callable[[Loading], Awaitable[None]] = _look_later,
+) -> None:
     """Load these to their end: one ``get`` a level, with the level's queries beside it. ``known`` documents are not read again.
 
-    Each is given as soon as it is loaded, so that what it was loaded with need not stay in memory until the last one is.
+    ``on_loaded`` is given each as soon as it is loaded, so that what it was loaded with need not stay in memory until then.
     What goes wrong for one of them is its ``error``. Raises DatastoreUnavailable, which goes wrong for all.
     """
     left = dict.fromkeys(loadings)
@@ -181,7 +188,7 @@ async def load(
             wanted = loading.wanted()
             level += [(loading, one) for one in wanted]
             if not wanted:
-                yield loading
+                await on_loaded(loading)
         if not level:
             return
         left = dict.fromkeys(loading for loading, _ in level)
@@ -202,7 +209,7 @@ async def load(
                 loading.supply(one, [documents[path] for path in one.paths])
             if loading.is_loaded:
                 del left[loading]
-                yield loading
+                await on_loaded(loading)
 
 
 def _query(reference: ReferenceDefinition, asked: Any) -> Query:

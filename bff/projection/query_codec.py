@@ -17,7 +17,7 @@ def dump_query(query: Query) -> dict[str, Value]:
     if query.where is not None:
         data["where"] = _dump_filter(query.where)
     if query.order_by:
-        data["orderBy"] = [[order.field, order.direction.value] for order in query.order_by]
+        data["orderBy"] = [[order.field, str(order.direction)] for order in query.order_by]
     if query.limit is not None:
         data["limit"] = query.limit
     for name, cursor in (("start", query.start), ("end", query.end)):
@@ -43,7 +43,7 @@ def load_query(data: Mapping[str, Value]) -> Query:
 
 def _dump_filter(where: Filter) -> dict[str, Any]:
     if isinstance(where, Compare):
-        return {"field": where.field, "op": where.op.value, "operand": where.operand}
+        return {"field": where.field, "op": str(where.op), "operand": where.operand}
     return {"and" if isinstance(where, And) else "or": [_dump_filter(part) for part in where.parts]}
 
 

@@ -65,10 +65,10 @@ class Shape:
 
 def query_tokens(query: Query) -> dict[str, Shape]:
     """The tokens that a query is registered under, with their shapes."""
+    base = f"*/{query.collection}" if query.group else query.collection
+    collection = query.collection.rpartition("/")[2]
     return {
-        _token(f"*/{query.collection}" if query.group else query.collection, pairs): Shape(
-            query.collection.rpartition("/")[2], query.group, tuple(field for field, _ in pairs)
-        )
+        _token(base, pairs): Shape(collection, query.group, tuple([field for field, _ in pairs]))
         for pairs in _alternatives(query.where)
     }
 
@@ -87,6 +87,8 @@ def document_tokens(document: Document, shapes: Iterable[Shape]) -> set[str]:
 
 def _alternatives(where: Filter | None) -> list[list[tuple[str, Value]]]:
     """Equalities, as lists of which one holds entirely for every result. ``[[]]``: nothing is known of the results."""
+    if isinstance(where, Compare) and where.op is Op.EQ:
+        return [[(where.field, where.operand)]]  # as of most
     parts = conjuncts(where)
     compares = [part for part in parts if isinstance(part, Compare)]
     equal = {part.field: part.operand for part in compares if part.op is Op.EQ}
@@ -109,7 +111,7 @@ def _alternatives(where: Filter | None) -> list[list[tuple[str, Value]]]:
 
 
 def _token(base: str, pairs: Iterable[tuple[str, Value]]) -> str:
-    return indexable(f"{base}?" + "&".join(f"{field}={_text(value)}" for field, value in pairs))
+    return indexable(f"{base}?" + "&".join([f"{field}={_text(value)}" for field, value in pairs]))
 
 
 def _text(value: Value) -> str:

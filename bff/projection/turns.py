@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TypeAlias
 
 __all__ = ["Turns"]
+
+_Turn: TypeAlias = tuple[str, str]
 
 
 class Turns:
@@ -17,24 +20,40 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._taken: dict[tuple[str, str], list[asyncio.Future[None]]] = {}
+        self._taken: dict[_Turn, list[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def take(self, view: str, keys: Iterable[str]) -> AsyncIterator[None]:
-        """Have the turn of all these; within the ``with``, nobody else has that of any."""
-        held: list[tuple[str, str]] = []
+    def take(self, view: str, keys: Iterable[str]) -> _Taking:
+        """Have the turn of all these; within the ``async with``, nobody else has that of any."""
+        # In an order that all have in common: nobody waits for somebody who waits for them.
+        return _Taking(self._taken, [(view, key) for key in sorted(keys)])
+
+
+class _Taking:
+    def __init__(self, taken: dict[_Turn, list[asyncio.Future[None]]], wanted: list[_Turn]) -> None:
+        self._taken = taken
+        self._wanted = wanted
+        self._held: list[_Turn] = []
+
+    async def __aenter__(self) -> None:
         try:
-            for key in sorted(keys):  # in an order that all have in common: nobody waits for somebody who waits for them
-                turn = (view, key)
+            for turn in self._wanted:
                 while turn in self._taken:
                     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     self._taken[turn].append(future)
                     await future
                 self._taken[turn] = []
-                held.append(turn)
-            yield
-        finally:
-            for turn in held:
-                for future in self._taken.pop(turn):
-                    if not future.done():
-                        future.set_result(None)
+                self._held.append(turn)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        for turn in self._held:
+            for future in self._taken.pop(turn):
+                if not future.done():
+                    future.set_result(None)

@@ -26,7 +26,7 @@ class ShortCommits:
 
     def __init__(self, writer: Writer, path: Path, rounds: Rounds) -> None:
         self._writer = writer
-        self._path = path
+        self._path = os.fspath(path)
         self._rounds = rounds
         self._left = 0
         self._moved: int | None = None
