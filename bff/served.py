@@ -129,7 +129,7 @@ def _graphql(
             principal=principal,
             audience=visible.audience,
             asked=operation.asked,
-            fingerprint=operation.fingerprint,
+            fingerprint=lambda: operation.fingerprint,
             max_links=limits.followed_links,
             kind=operation.kind,
             consistency=runtime.consistency,

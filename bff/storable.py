@@ -5,9 +5,9 @@ https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fiel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from bff.document import MAX_ID_BYTES, check_id
 from bff.errors import BadUserInput, DocumentTooLarge, InvalidDocument
@@ -97,28 +97,29 @@ def _is_ordinary(data: Mapping[str, Value], depth: int, seen: set[tuple[str, ...
             if type(name) is not str or not 0 < len(name) <= MAX_FIELD_NAME_BYTES // 4 or name.startswith("__"):
                 return False
         seen.add(names)
-    if SIMPLE.issuperset(map(type, data.values())):
+    values: Iterable[Any] = data.values()
+    if SIMPLE.issuperset(map(type, values)):
         return True
-    for value in data.values():
+    for value in values:
         kind = type(value)
-        if kind in SIMPLE or (kind is int and MIN_INT <= cast(int, value) <= MAX_INT):
+        if kind in SIMPLE or (kind is int and MIN_INT <= value <= MAX_INT):
             continue
         if kind is dict:
-            if not _is_ordinary(cast("dict[str, Value]", value), depth + 1, seen):
+            if not _is_ordinary(value, depth + 1, seen):
                 return False
-        elif not (kind is list and _is_ordinary_array(cast("list[Value]", value), depth + 1, seen)):
+        elif not (kind is list and _is_ordinary_array(value, depth + 1, seen)):
             return False
     return True
 
 
-def _is_ordinary_array(array: Sequence[Value], depth: int, seen: set[tuple[str, ...]]) -> bool:
+def _is_ordinary_array(array: Sequence[Any], depth: int, seen: set[tuple[str, ...]]) -> bool:
     if depth > MAX_DEPTH:
         return False
     for item in array:
         kind = type(item)
-        if kind in SIMPLE or (kind is int and MIN_INT <= cast(int, item) <= MAX_INT):
+        if kind in SIMPLE or (kind is int and MIN_INT <= item <= MAX_INT):
             continue
-        if not (kind is dict and _is_ordinary(cast("dict[str, Value]", item), depth + 1, seen)):
+        if not (kind is dict and _is_ordinary(item, depth + 1, seen)):
             return False
     return True
 

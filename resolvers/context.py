@@ -47,7 +47,7 @@ class Context:
 
     ``request`` is what the operation came with (Starlette's Request or WebSocket), ``principal`` who has sent it; ``state`` is
     for you. ``views`` and ``hub`` show what this principal may see, which is the same for each ``audience``. ``asked`` is what it
-    asks for in ``extensions.bff``, ``fingerprint`` the same for requests that ask the same. ``told`` goes out as
+    asks for in ``extensions.bff``, ``fingerprint()`` the same for requests that ask the same. ``told`` goes out as
     ``extensions.bff`` of the response. ``kind`` is what is operated, ``consistency`` what its process knows; ``commits`` are
     those of a mutation. ``source`` makes the events of a subscription, which follows ``max_links`` linked views at most, and
     ``version`` is that of the last event.
@@ -61,7 +61,7 @@ class Context:
     principal: Principal = ANONYMOUS
     state: dict[str, Any] = field(default_factory=dict)
     asked: RequestExtensions = NOTHING_ASKED
-    fingerprint: str = ""
+    fingerprint: Callable[[], str] = str
     told: dict[str, Any] = field(default_factory=dict)
     kind: OperationType = OperationType.QUERY
     consistency: Consistency = field(default_factory=Consistency)
@@ -111,7 +111,7 @@ class Context:
         known = self.consistency
         once = None
         if key is not None:
-            once = Idempotency(self.datastore, known.effects, key, self.fingerprint, known.idempotency_hours, self.principal)
+            once = Idempotency(self.datastore, known.effects, key, self.fingerprint(), known.idempotency_hours, self.principal)
             before = await once.begin()
             if before is not None:
                 return before

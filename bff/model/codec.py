@@ -49,6 +49,10 @@ class Codec:
 
     def encode(self, value: Any) -> Value:
         """The stored form of a value. Raises CodecError."""
+        kind = type(value)
+        if kind in self.shape.as_is and (kind is not str or value.isascii()):
+            stored: Value = value
+            return stored
         return self.shape.encode(value)
 
     def decode(self, stored: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
@@ -50,6 +50,8 @@ class Build:
     content: Mapping[str, Value] | None
     evaluated: Evaluated
     error: Exception | None = None
+    ahead: tuple[str, ...] = ()
+    """As of ``Loading``."""
 
     def failed(self, error: Exception) -> Build:
         return replace(self, content=None, error=error)
@@ -69,18 +71,20 @@ async def prepare(
     keys: Sequence[str],
     memory: Mapping[str, Evaluated] | None = None,
     *,
+    ahead: Iterable[str] = (),
     anew: bool = False,
 ) -> list[Build]:
     """Build these keys from one snapshot, in one round of reads per level for all of them.
 
-    ``memory`` holds, by ``memory_key``, what is newer than what the metadata says of the stored content.
+    ``memory`` holds, by ``memory_key``, what is newer than what the metadata says of the stored content. ``ahead`` are paths of
+    documents that the builds will read, as far as is known: they are read in the first round.
     ``anew`` evaluates every field, and takes none over from what is stored.
     Raises DatastoreUnavailable; whatever goes wrong for one key only is its build's ``error``.
     """
     first = {key: first_read(view, key) for key in keys}
     loadings = [Loading(view, key, first[key][2:]) for key in keys]
     async with datastore.snapshot() as snapshot:
-        paths = list(dict.fromkeys(chain.from_iterable(first.values())))
+        paths = list(dict.fromkeys(chain(*first.values(), ahead)))
         known = {document.path: document for document in await snapshot.get(paths)}
         timepoint = snapshot.timepoint
         builds: dict[str, Build] = {}
@@ -152,7 +156,18 @@ def _build(
     content["id"] = loading.key
     reads = {name: tuple(sorted(result.reads)) for name, result in results.items()}
     evaluated = Evaluated(reads, loading.inputs)
-    return Build(loading.view, loading.key, timepoint, build.root_paths, metadata, stored, build.dependencies, content, evaluated)
+    return Build(
+        loading.view,
+        loading.key,
+        timepoint,
+        build.root_paths,
+        metadata,
+        stored,
+        build.dependencies,
+        content,
+        evaluated,
+        ahead=tuple(loading.ahead),
+    )
 
 
 def _evaluated_before(metadata: Metadata | None, memory: Mapping[str, Evaluated]) -> Evaluated:

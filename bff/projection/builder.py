@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 8
 LONGEST_PAUSE_SECONDS = 0.5
 MEMORY = 10_000
+MOST_AHEAD = 100
+AHEAD_VIEWS = 1_000
+"""Of so many views it is remembered which documents they read by path, if those are no more than ``MOST_AHEAD``."""
+
 BATCH_DOCUMENTS = 4_000
 FIRST_BATCH = 16
 
@@ -88,6 +92,8 @@ class Builder:
         self._memory: OrderedDict[str, Evaluated] = OrderedDict()
         self._built_at: OrderedDict[tuple[str, str], Timepoint] = OrderedDict()
         """Up to when what is stored of a view has read everything, as far as it was built here, and lately."""
+        self._ahead: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
+        """What views have read by path when they were built here, lately: mostly, they will again."""
         self.unchecked = Unchecked()
         self._documents: dict[str, int] = {}
         """By the name of a view, how many documents the largest of the last builds has read."""
@@ -147,7 +153,9 @@ class Builder:
         """Build, write and check once. The keys that are to be built again at once."""
         attempt, mark = self.unchecked.attempt(), self._recent.begin()
         try:
-            builds = await prepare(self.datastore, view, keys, self._memory, anew=self._anew)
+            name = view.__view__.name
+            ahead = [path for key in keys for path in self._ahead.get((name, key), ())]
+            builds = await prepare(self.datastore, view, keys, self._memory, ahead=ahead, anew=self._anew)
             self._note_size(view, builds)
             writing = Writing(self.datastore, self.unchecked, attempt, self.shapes.known, self._stored)
             again = []
@@ -249,8 +257,12 @@ class Builder:
             if written.build.error is None:
                 item = (written.view.view, written.view.key)
                 self._built_at[item] = max(written.build.timepoint, self._built_at.pop(item, 0))
-        while len(self._built_at) > MEMORY:
-            self._built_at.popitem(last=False)
+                self._ahead.pop(item, None)
+                if 0 < len(written.build.ahead) <= MOST_AHEAD:
+                    self._ahead[item] = written.build.ahead
+        for remembered, most in ((self._built_at, MEMORY), (self._ahead, AHEAD_VIEWS)):
+            while len(remembered) > most:
+                remembered.popitem(last=False)
 
     def _remember(self, written: Written) -> None:
         """What an unchanged content was made of now, which is not worth a write, so that its fields can be taken over."""

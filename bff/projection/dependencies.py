@@ -96,7 +96,7 @@ class Dependencies:
 
 
 def results_of(found: Sequence[Document]) -> tuple[tuple[str, Timepoint], ...]:
-    return tuple((document.path, document.update_time) for document in found)
+    return tuple([(document.path, document.update_time) for document in found])
 
 
 def _order_value(document: Document, field: str) -> Value:

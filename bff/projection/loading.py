@@ -50,6 +50,8 @@ class Loading:
         self.inputs: dict[str, str] = {}
         self.error: Exception | None = None
         self.absent = False
+        self.ahead: list[str] = []
+        """The paths that references gave, but for the roots: a later build can read them first, before it knows that it will."""
         self._documents: dict[str, Timepoint] = {}
         self._queries: list[QueryRead] = []
         self._levels = 0
@@ -97,6 +99,8 @@ class Loading:
         self._pending.pop(reference.name, None)
         if one.query is not None:
             self._queries.append(QueryRead.of(one.query, found))
+        elif not reference.is_root:
+            self.ahead += one.paths
         self._documents.update([(one.path, 0 if one.data is None else one.update_time) for one in found])
         try:
             models = self._models(reference.model, found)

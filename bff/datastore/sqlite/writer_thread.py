@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TypeVar
@@ -32,8 +31,10 @@ class WriterThread:
 
         def do() -> None:
             result = work()
-            with suppress(RuntimeError):  # the event loop is closed: nobody waits for it any more
+            try:
                 loop.call_soon_threadsafe(done, result)
+            except RuntimeError:
+                return  # the event loop is closed: nobody waits for it any more
 
         if self._thread is None:
             # A datastore that nobody has closed does not keep the process.
