@@ -23,13 +23,15 @@ class FieldChanges(NamedTuple):
     def between(cls, stored: Mapping[str, Value], data: Mapping[str, Value], shapes: Mapping[str, Shape]) -> Self:
         """What of ``data`` is not stored yet, or means something else there. ``shapes`` are those of the declared fields."""
         changed = {
-            name: value for name, value in data.items() if name not in stored or _differs(shapes.get(name), stored[name], value)
+            name: value
+            for name, value in data.items()
+            if name not in stored or (stored[name] is not value and _differs(shapes.get(name), stored[name], value))
         }
         return cls(changed, ())
 
 
 def _differs(shape: Shape | None, stored: Value, value: Value) -> bool:
-    if stored is value or _same(stored, value):
+    if _same(stored, value):
         return False
     if shape is None:
         return True

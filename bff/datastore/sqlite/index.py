@@ -135,14 +135,12 @@ def _elements_apart(old: list[Value], new: list[Value]) -> tuple[list[Value], li
     ends = old[len(old) - tail :], new[len(new) - tail :]
     same = [*map(eq, *ends)]
     kept = [*old[:head], *compress(ends[0], same)]
-    if not kept or not _are_same_maps(kept, [*new[:head], *compress(ends[1], same)]):
+    if not kept or len(old) + len(new) - 2 * len(kept) > FEW or not _are_same_maps(kept, [*new[:head], *compress(ends[1], same)]):
         return old, new
     differ = [not is_same for is_same in same]
     gone = [*old[head : len(old) - tail], *compress(ends[0], differ)]
     come = [*new[head : len(new) - tail], *compress(ends[1], differ)]
-    if len(gone) + len(come) > FEW or any(one in kept for one in (*gone, *come)):
-        return old, new
-    return gone, come
+    return (old, new) if any(one in kept for one in (*gone, *come)) else (gone, come)
 
 
 def _are_same_maps(some: list[Any], others: list[Any]) -> bool:
