@@ -133,7 +133,19 @@ def _build(
     definition = loading.view.__view__
     metadata = Metadata.from_document(known)
     before = _evaluated_before(metadata, memory)
-    build = Build(
+    content: dict[str, Value] | None = None
+    evaluated, error = before, loading.error
+    if error is None and not loading.absent:
+        reuse = {} if anew or metadata is None or stored is None else _reusable(loading, metadata, stored, before)
+        try:
+            results = evaluate(loading.view, loading.key, definition.store(loading.values), reuse)
+        except Exception as raised:
+            error = _as_build_error(loading, raised)
+        else:
+            content = {definition.stored[name].document_name: result.value for name, result in results.items()}
+            content["id"] = loading.key
+            evaluated = Evaluated({name: tuple(sorted(result.reads)) for name, result in results.items()}, loading.inputs)
+    return Build(
         loading.view,
         loading.key,
         timepoint,
@@ -141,32 +153,10 @@ def _build(
         metadata,
         stored,
         loading.dependencies,
-        None,
-        before,
-        loading.error,
-    )
-    if build.error is not None or loading.absent:
-        return build
-    reuse = {} if anew or metadata is None or stored is None else _reusable(loading, metadata, stored, before)
-    try:
-        results = evaluate(loading.view, loading.key, definition.store(loading.values), reuse)
-    except Exception as error:
-        return replace(build, error=_as_build_error(loading, error))
-    content: dict[str, Value] = {definition.stored[name].document_name: result.value for name, result in results.items()}
-    content["id"] = loading.key
-    reads = {name: tuple(sorted(result.reads)) for name, result in results.items()}
-    evaluated = Evaluated(reads, loading.inputs)
-    return Build(
-        loading.view,
-        loading.key,
-        timepoint,
-        build.root_paths,
-        metadata,
-        stored,
-        build.dependencies,
         content,
         evaluated,
-        ahead=tuple(loading.ahead),
+        error,
+        tuple(loading.ahead),
     )
 
 

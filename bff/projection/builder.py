@@ -276,7 +276,7 @@ class Builder:
 
     def _note_size(self, view: type[ViewModel], builds: Sequence[Build]) -> None:
         definition = view.__view__
-        count = max((len(build.dependencies.documents) for build in builds), default=0)
+        count = max([len(build.dependencies.documents) for build in builds], default=0)
         # What is read less from now on is known by and by.
         self._documents[definition.name] = max(1, count, self._documents.get(definition.name, 0) * 7 // 8)
         if count > definition.max_documents and definition.name not in self._warned:

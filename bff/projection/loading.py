@@ -217,7 +217,7 @@ async def load(
 
 
 def _query(reference: ReferenceDefinition, asked: Any) -> Query:
-    find = asked if isinstance(asked, Find) else reference.model.where(asked)
+    find = asked if isinstance(asked, Find) else Find(reference.model).where(asked)
     query = find.to_query()
     return query if reference.many or query.limit is not None else replace(query, limit=1)
 
