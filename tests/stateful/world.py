@@ -312,6 +312,8 @@ class World:
         try:
             async with asyncio.timeout(DEADLINE), self._recorder.listen([Target(UNCHECKED)]) as listening:
                 async for changes in listening:
+                    if changes.reset:
+                        unchecked.clear()  # what follows is everything there is: of what is gone nothing is told
                     for document in changes.documents:
                         if document.data is not None:
                             unchecked.add(document.path)
@@ -320,7 +322,9 @@ class World:
                     if changes.resume is not None and not unchecked:
                         return
         except TimeoutError:
-            raise AssertionError(f"nobody has checked {unchecked}") from None
+            async with self._recorder.snapshot() as snapshot:
+                left = await snapshot.get(sorted(unchecked))
+            raise AssertionError(f"nobody has checked {left}") from None
 
     async def _check_stored(self) -> None:
         documents = self.history.present
