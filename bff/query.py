@@ -9,7 +9,7 @@ values of its operand's own type; a document that lacks a field named in a filte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -157,9 +157,6 @@ class Query:
         if PATH not in named:
             orders.append(Order(PATH, last))
         return tuple(orders)
-
-    def and_where(self, condition: Filter) -> Query:
-        return replace(self, where=conjunction([condition] if self.where is None else [self.where, condition]))
 
     def selects(self, document: Document) -> bool:
         """Whether the document is of the collection that the query asks."""

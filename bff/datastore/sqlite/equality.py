@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from itertools import islice
+from typing import TypeAlias
 
 from bff.datastore.sqlite.index import WHOLE
 from bff.datastore.sqlite.keys import is_cut, whole_key
@@ -18,7 +19,7 @@ from bff.values import load_document
 
 __all__ = ["documents_equal", "equality"]
 
-Equality = tuple[str, bytes]
+Equality: TypeAlias = tuple[str, bytes]
 """A field, and the key of what it equals."""
 
 
@@ -34,10 +35,10 @@ def equality(query: Query) -> Equality | None:
 
 
 def documents_equal(
-    connection: sqlite3.Connection, names: Names, collection: str, equality: Equality, limit: int | None, pace: Pace
+    connection: sqlite3.Connection, names: Names, collection: str, equal: Equality, limit: int | None, pace: Pace
 ) -> list[Document]:
     """The documents of a collection of which that holds, by path."""
-    name, key = equality
+    name, key = equal
     scope, field = names.find_scope(connection, collection), names.find_field(connection, name)
     if scope is None or field is None:
         return []
