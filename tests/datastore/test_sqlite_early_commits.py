@@ -67,6 +67,13 @@ async def begun(disk: Disk) -> None:
         await disk.asked.wait()
 
 
+async def over(disk: Disk) -> None:
+    """The thread has come back from the disk, as far as others can see."""
+    await begun(disk)
+    for _ in range(100):
+        await asyncio.to_thread(lambda: None)
+
+
 def view(n: int) -> Write:
     return Set("v/w", {"n": n}, derived=True)
 
@@ -131,6 +138,21 @@ async def test_a_disk_that_fails_leaves_the_outcome_unknown(tmp_path: Path, disk
         with pytest.raises(OutcomeUnknown, match="Input/output error"):
             await flushed
         assert await data_of(datastore, "v/w") is None
+
+
+async def test_a_disk_that_fails_before_anybody_waits_is_told_of_to_whoever_does(tmp_path: Path, disk: Disk) -> None:
+    async with opened(tmp_path / "city.db") as datastore:
+        disk.fails = True
+        early = await datastore.commit_early([Set("a/b", {"n": 1})])
+        disk.let()
+        await over(disk)
+        with pytest.raises(DatastoreUnavailable, match=r"nothing was written.*Input/output error"):
+            await datastore.commit([view(1)])
+        with pytest.raises(OutcomeUnknown, match="Input/output error"):
+            await early.flushed()
+        disk.fails = False
+        await datastore.commit([view(1)])
+        assert await data_of(datastore, "v/w") == {"n": 1}
 
 
 async def test_a_refused_one_is_flushed_by_nobody(tmp_path: Path, disk: Disk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,25 +13,23 @@ import pytest
 from bff.datastore.port import Set
 from bff.datastore.sqlite import log_flush, rounds, short_commits
 from bff.datastore.sqlite.datastore import SQLiteDatastore
-from bff.datastore.sqlite.writer_thread import WriterThread
+from bff.datastore.sqlite.writer_thread import WriterThread, tell
 from bff.testing.datastore_case import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_does_one_thing_after_the_other_and_closing_waits_for_them() -> None:
+def test_it_does_one_thing_after_the_other_and_closing_waits_for_them() -> None:
     thread, let, done = WriterThread("work"), threading.Event(), list[int]()
 
-    def first() -> int:
+    def first() -> None:
         assert let.wait(PATIENCE)
-        return 0
 
-    thread.hand_over(first, done.append)
-    for number in range(1, 10):
-        thread.hand_over(lambda number=number: number, done.append)  # type: ignore[misc]
+    thread.hand_over(first)
+    for number in range(10):
+        thread.hand_over(partial(done.append, number))
     let.set()
     thread.close()
-    await asyncio.sleep(0)
     assert done == list(range(10))
 
 
@@ -38,7 +37,13 @@ def test_an_event_loop_that_is_closed_is_told_nothing() -> None:
     thread, let, done = WriterThread("work"), threading.Event(), list[int]()
 
     async def begin() -> None:
-        thread.hand_over(lambda: int(let.wait(PATIENCE)), done.append)
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            assert let.wait(PATIENCE)
+            tell(loop, lambda: done.append(0))
+
+        thread.hand_over(work)
 
     asyncio.run(begin())
     let.set()

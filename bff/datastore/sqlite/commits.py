@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bff.datastore.port import Commit, EarlyCommit
 from bff.datastore.sqlite.log_flush import LogFlush
 from bff.datastore.sqlite.short_commits import ShortCommits
-from bff.datastore.sqlite.writer_thread import WriterThread
+from bff.datastore.sqlite.writer_thread import WriterThread, tell
 from bff.datastore.sqlite.writing import CommitRequest, Writer
 from bff.errors import BFFError, DatastoreError, DatastoreUnavailable, OutcomeUnknown
 
@@ -95,8 +95,7 @@ class Commits:
         made = self._made_here(request, early=True)
         if made is None:
             return EarlyCommit(await self.commit(request))
-        self._flush.begin()
-        return EarlyCommit(made, self._flush.done)
+        return EarlyCommit(made, self._flush.begin().done)
 
     async def _made_in_thread(self, request: CommitRequest) -> Commit:
         async with self._places:
@@ -155,7 +154,13 @@ class Commits:
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
         requests = [waiting.request for waiting in batch]
         self._short.handed_over()
-        self._thread.hand_over(lambda: self._write(requests), lambda outcomes: self._end(batch, outcomes))
+        loop = asyncio.get_running_loop()
+
+        def write() -> None:
+            outcomes = self._write(requests)
+            tell(loop, lambda: self._end(batch, outcomes))
+
+        self._thread.hand_over(write)
 
     def _write(self, requests: Sequence[CommitRequest]) -> Sequence[Commit | BaseException]:
         """In the thread."""

@@ -8,13 +8,60 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bff.datastore.sqlite.writer_thread import WriterThread
+from bff.datastore.sqlite.writer_thread import WriterThread, tell
 from bff.errors import OutcomeUnknown
 
-__all__ = ["LogFlush"]
+__all__ = ["Flush", "LogFlush"]
 
 # As SQLite flushes its log, where there is it: nobody needs to know when the file was changed.
 FLUSH: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
+YIELD: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
+
+
+class Flush:
+    """One of them, for whoever waits for it.
+
+    Mostly it is over before anybody does, so that the thread tells the event loop only where somebody waits: to be told
+    takes the interpreter from what is done meanwhile.
+    """
+
+    __slots__ = ("_ended", "_loop", "_over", "_path", "_problem", "_told")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] | None = None
+        self._over = False
+        self._problem: OSError | None = None
+        self._told = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is under way, or has failed and nobody was told."""
+        return not self._over or (self._problem is not None and not self._told)
+
+    async def done(self) -> None:
+        """Wait until it is. Raises OutcomeUnknown where the disk has failed."""
+        if self._ended is None:
+            self._ended = self._loop.create_future()
+        # Looked at after the thread can see that somebody waits: one of the two sees the other.
+        if not self._over:
+            # Others wait for it, too: whoever is cancelled ends it for nobody else.
+            await asyncio.shield(self._ended)
+        if self._problem is not None:
+            self._told = True
+            raise OutcomeUnknown(f"sqlite: flushing {self._path}: the disk reported an error ({self._problem})")
+
+    def over(self, problem: OSError | None) -> None:
+        """In the thread: it is done, or has failed."""
+        self._problem = problem
+        self._over = True
+        if self._ended is not None:
+            tell(self._loop, self._end)
+
+    def _end(self) -> None:
+        assert self._ended is not None, "the thread has seen that somebody waits"
+        self._ended.set_result(None)
 
 
 class LogFlush:
@@ -28,29 +75,27 @@ class LogFlush:
         self._thread = thread
         self._path = path.with_name(f"{path.name}-wal")
         self._log: int | None = None
-        self._running: asyncio.Future[None] | None = None
-        self._flushed = False
+        self._last: Flush | None = None
 
     @property
     def pending(self) -> bool:
-        """Whether something was committed that is not flushed yet."""
-        if self._running is not None and self._flushed:
-            # The thread is done, and the event loop was too busy to be told.
-            self._end(self._running, None)
-        return self._running is not None
+        """Whether something was committed that is not flushed yet, as far as anybody was told."""
+        return self._last is not None and self._last.pending
 
-    def begin(self) -> None:
+    def begin(self) -> Flush:
         """Something was committed, while nothing was pending."""
-        assert self._running is None, "one at a time: what else is to be flushed is committed in the thread"
-        self._running = running = asyncio.get_running_loop().create_future()
-        self._flushed = False
-        self._thread.hand_over(self._flush, lambda error: self._end(running, error))
+        assert not self.pending, "one at a time: what else is to be flushed is committed in the thread"
+        self._last = flush = Flush(self._path)
+        self._thread.hand_over(lambda: flush.over(self._flush()))
+        # A thread that is woken waits for its turn where it shares a core, or for the interpreter. What is handed over here is
+        # a call of the system that waits for the disk: the sooner it is made, the more is done meanwhile.
+        YIELD()
+        return flush
 
     async def done(self) -> None:
         """Wait until what was committed so far is flushed. Raises OutcomeUnknown where the disk has failed."""
-        if self._running is not None:
-            # Others wait for it, too: whoever is cancelled ends it for nobody else.
-            await asyncio.shield(self._running)
+        if self._last is not None and self._last.pending:
+            await self._last.done()
 
     def close(self) -> None:
         """Nothing is to be flushed any more. The thread has ended."""
@@ -66,15 +111,4 @@ class LogFlush:
             FLUSH(self._log)
         except OSError as error:
             return error
-        self._flushed = True
         return None
-
-    def _end(self, running: asyncio.Future[None], error: OSError | None) -> None:
-        if running.done():
-            return  # it was known before the event loop was told
-        self._running = None
-        if error is None:
-            running.set_result(None)
-        else:
-            running.set_exception(OutcomeUnknown(f"sqlite: flushing {self._path}: the disk reported an error ({error})"))
-            running.exception()  # looked at, so that asyncio does not report it: whoever waited may be gone

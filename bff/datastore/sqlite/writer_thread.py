@@ -6,11 +6,8 @@ import asyncio
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
 
-__all__ = ["WriterThread"]
-
-T = TypeVar("T")
+__all__ = ["WriterThread", "tell"]
 
 
 class WriterThread:
@@ -25,22 +22,13 @@ class WriterThread:
         self._thread: Thread | None = None
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
-    def hand_over(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Have the work done, and ``done`` called with its result on the event loop. The work raises nothing."""
-        loop = asyncio.get_running_loop()
-
-        def do() -> None:
-            result = work()
-            try:
-                loop.call_soon_threadsafe(done, result)
-            except RuntimeError:
-                return  # the event loop is closed: nobody waits for it any more
-
+    def hand_over(self, work: Callable[[], None]) -> None:
+        """Have the work done. It raises nothing, and says itself to whom it is to be told (``tell``)."""
         if self._thread is None:
             # A datastore that nobody has closed does not keep the process.
             self._thread = Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
-        self._work.put(do)
+        self._work.put(work)
 
     def close(self) -> None:
         """Wait for what was handed over, and join the thread."""
@@ -50,5 +38,13 @@ class WriterThread:
             self._thread = None
 
     def _run(self) -> None:
-        while (do := self._work.get()) is not None:
-            do()
+        while (work := self._work.get()) is not None:
+            work()
+
+
+def tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have it called on the event loop, from another thread."""
+    try:
+        loop.call_soon_threadsafe(call)
+    except RuntimeError:
+        return  # the event loop is closed: nobody waits for it any more
