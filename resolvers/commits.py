@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bff.datastore.unit_of_work import Change
+from bff.datastore.session import ChangesMade
 from bff.projection.views_affected import MAX_VIEWS, ViewsAffected
 from bff.resolvers.idempotency import Idempotency
 from bff.together import together
@@ -34,7 +34,7 @@ class Commits:
         self._visible = visible
         self._committed_at: Timepoint | None = None
         self._found: list[ViewsAffected] = []
-        self._made: list[Sequence[Change]] = []
+        self._made: list[ChangesMade] = []
         self._open = False
 
     async def __aenter__(self) -> Commits:
@@ -46,7 +46,7 @@ class Commits:
     ) -> None:
         self._open = False
 
-    def made(self, timepoint: Timepoint, changes: Sequence[Change]) -> None:
+    def made(self, timepoint: Timepoint, changes: ChangesMade) -> None:
         """A commit was made that changed these documents. One that outlives the operation is nothing to tell of."""
         if self._open:
             self._at(timepoint)
@@ -64,7 +64,7 @@ class Commits:
             return {}
         effects, made, self._made = self._effects, self._made, []
         if effects is not None:
-            self._found += await together(*(effects.of(changes) for changes in made))
+            self._found += await together(*(effects.of(changes()) for changes in made))
         found = self._found
         affects = await self._visible(sorted({view for one in found for view in one.views}))
         told: dict[str, Any] = {

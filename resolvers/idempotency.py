@@ -93,7 +93,7 @@ class Idempotency:
             raise
         entry, replayed = done.result
         timepoint = entry.committed_at if replayed and entry.committed_at is not None else done.timepoint
-        return Done(entry.given(), EarlyCommit(Commit(timepoint)), attempts=done.attempts), entry.affected
+        return Done(entry.given(), EarlyCommit(Commit(timepoint)), done.changes, done.attempts), entry.affected
 
     async def finish(self, response: dict[str, Any]) -> dict[str, Any]:
         """The response to give: this one, or the one that was given to whoever came with the same key and was faster.

@@ -21,7 +21,7 @@ from bff.model.outbox_entry import OutboxEntry
 from bff.model.session import use_session
 from bff.types import Timepoint, Value
 
-__all__ = ["DatastoreSession", "Done", "OnCommit", "TransactionSession", "transaction"]
+__all__ = ["ChangesMade", "DatastoreSession", "Done", "OnCommit", "TransactionSession", "transaction"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=DomainModel)
@@ -30,8 +30,11 @@ FIRST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.5
 
 
-OnCommit: TypeAlias = Callable[[Timepoint, Sequence[Change]], None]
-"""Is told of a commit: its timepoint, and what it made of which documents."""
+ChangesMade: TypeAlias = Callable[[], Sequence[Change]]
+"""What a commit made of which documents, made out when somebody asks."""
+
+OnCommit: TypeAlias = Callable[[Timepoint, ChangesMade], None]
+"""Is told of a commit: its timepoint, and what it changed."""
 
 
 class DatastoreSession:
@@ -72,7 +75,7 @@ class DatastoreSession:
 
     def _committed(self, timepoint: Timepoint, changes: Sequence[Change]) -> None:
         if self.on_commit is not None:
-            self.on_commit(timepoint, changes)
+            self.on_commit(timepoint, lambda: changes)
 
 
 class TransactionSession:
@@ -88,12 +91,12 @@ class TransactionSession:
         self._sent: list[OutboxEntry] = []
 
     async def get(self, model: type[M], ids: Sequence[str]) -> list[M | None]:
-        self._flush()
+        self.hand_over()
         paths = [join_path(model.__document__.collection, id) for id in ids]
         return [self._one(model, document) for document in await self.unit.get(paths)]
 
     async def find(self, find: Find[M]) -> list[M]:
-        self._flush()
+        self.hand_over()
         found = (self._one(find.model, document) for document in await self.unit.query(find.to_query()))
         return [model for model in found if model is not None]
 
@@ -140,12 +143,8 @@ class TransactionSession:
 
     def changes(self) -> list[Change]:
         """What was changed so far."""
-        self._flush()
+        self.hand_over()
         return self.unit.changes()
-
-    async def commit(self) -> Timepoint:
-        self._flush()
-        return await self.unit.commit()
 
     def _one(self, model: type[M], document: Document) -> M | None:
         known = self._models.get(document.path)
@@ -156,7 +155,7 @@ class TransactionSession:
             return loaded
         return known if isinstance(known, model) else None
 
-    def _flush(self) -> None:
+    def hand_over(self) -> None:
         """Hand what changed to the unit of work, so that its reads see it."""
         for model in self._models.values():
             self._hand_over(model)
@@ -174,8 +173,8 @@ class Done(Generic[T]):
 
     result: T
     commit: EarlyCommit
-    changes: Sequence[Change] = ()
-    attempts: int = 1
+    changes: ChangesMade
+    attempts: int
 
     @property
     def timepoint(self) -> Timepoint:
@@ -205,11 +204,10 @@ async def transaction(
             with use_session(session), use_outbox(session):
                 result = await work(session)
                 await session.post()
-            changes = session.changes()
+            session.hand_over()
             try:
-                # All that changed is handed over by now.
                 commit = await session.unit.commit_early() if early else EarlyCommit(Commit(await session.unit.commit()))
-                return Done(result, commit, changes, attempts)
+                return Done(result, commit, session.unit.changes, attempts)
             except Conflict:
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise

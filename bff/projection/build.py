@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
+from typing import TypeAlias
 
 from bff.datastore.port import Datastore
 from bff.document import Document
@@ -19,9 +20,12 @@ from bff.projection.metadata import Metadata
 from bff.projection.stored_view import StoredView, metadata_path, view_path
 from bff.types import Timepoint, Value
 
-__all__ = ["Build", "Evaluated", "first_read", "memory_key", "prepare"]
+__all__ = ["Build", "Evaluated", "MemoryKey", "first_read", "memory_key", "prepare"]
 
 TURN_SECONDS = 0.001
+
+MemoryKey: TypeAlias = tuple[str, str, Timepoint]
+"""A storage, a key in it, and the build that what is stored there is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ async def prepare(
     datastore: Datastore,
     view: type[ViewModel],
     keys: Sequence[str],
-    memory: Mapping[str, Evaluated] | None = None,
+    memory: Mapping[MemoryKey, Evaluated] | None = None,
     *,
     ahead: Iterable[str] = (),
     anew: bool = False,
@@ -116,8 +120,8 @@ def first_read(view: type[ViewModel], key: str) -> tuple[str, ...]:
     return view_path(definition.collection, key), metadata_path(definition.storage, key), *definition.root_paths(key)
 
 
-def memory_key(metadata: Metadata) -> str:
-    return f"{metadata.path}@{metadata.built_at}"
+def memory_key(metadata: Metadata) -> MemoryKey:
+    return metadata.view, metadata.key, metadata.built_at
 
 
 def _build(
@@ -125,7 +129,7 @@ def _build(
     timepoint: Timepoint,
     stored: Mapping[str, Value] | None,
     known: Document,
-    memory: Mapping[str, Evaluated],
+    memory: Mapping[MemoryKey, Evaluated],
     *,
     anew: bool,
 ) -> Build:
@@ -160,7 +164,7 @@ def _build(
     )
 
 
-def _evaluated_before(metadata: Metadata | None, memory: Mapping[str, Evaluated]) -> Evaluated:
+def _evaluated_before(metadata: Metadata | None, memory: Mapping[MemoryKey, Evaluated]) -> Evaluated:
     if metadata is None:
         return Evaluated({}, {})
     return memory.get(memory_key(metadata)) or Evaluated(metadata.details.reads, metadata.details.inputs)

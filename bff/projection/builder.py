@@ -14,7 +14,7 @@ from bff.datastore.port import Datastore
 from bff.errors import IncompleteBuild
 from bff.model.view_model import ViewModel
 from bff.observability.tracing import NO_TRACING, Tracing
-from bff.projection.build import Build, Evaluated, first_read, memory_key, prepare
+from bff.projection.build import Build, Evaluated, MemoryKey, first_read, memory_key, prepare
 from bff.projection.definitions import Definitions
 from bff.projection.dependencies import results_of
 from bff.projection.joined_queries import read_both
@@ -89,7 +89,7 @@ class Builder:
         self._recent = recent or RecentChanges()
         self._observer = observer
         self._anew = anew
-        self._memory: OrderedDict[str, Evaluated] = OrderedDict()
+        self._memory: OrderedDict[MemoryKey, Evaluated] = OrderedDict()
         self._built_at: OrderedDict[tuple[str, str], Timepoint] = OrderedDict()
         """Up to when what is stored of a view has read everything, as far as it was built here, and lately."""
         self._ahead: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
@@ -189,9 +189,9 @@ class Builder:
 
     def _stored(self, written: Written) -> None:
         # At once, not when the others of its batch are done: who looks at the view need not wait for the relay.
-        if written.registered and written.metadata is not None and written.build.error is None:
-            self.tracing.committed(written.metadata.update_time)
-            self.news.written(written.build.view, written.view, written.metadata.update_time)
+        if written.committed_at is not None and written.build.error is None:
+            self.tracing.committed(written.committed_at)
+            self.news.written(written.build.view, written.view, written.committed_at)
         elif written.view.exists or written.build.error is None:
             self.news.seen(written.build.view, written.view)
         if written.registered:

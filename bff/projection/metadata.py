@@ -99,7 +99,7 @@ class Metadata:
 
     ``dependencies``, and of the details ``absent`` and ``queries``, are of the newest build that was stored; ``version``, and of
     the details ``reads`` and ``inputs``, are of the content that is stored, which is an older build's where the newest failed.
-    ``update_time`` is the metadata document's own.
+    ``update_time`` is the metadata document's own, as it was read; 0 where it is to be written.
     """
 
     view: str

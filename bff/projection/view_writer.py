@@ -33,14 +33,18 @@ AT_ONCE = 32
 class Written:
     """What is stored now. ``metadata`` is None where nothing is known of the view, as it never was.
 
-    ``registered`` says that the metadata was written now, so that what changed meanwhile is still to be checked. ``build`` is
+    ``committed_at`` says that the metadata was written now, so that what changed meanwhile is still to be checked. ``build`` is
     what was written in the end: a build whose view no datastore would take has become a failed one.
     """
 
     build: Build
     view: StoredView
     metadata: Metadata | None
-    registered: bool
+    committed_at: Timepoint | None = None
+
+    @property
+    def registered(self) -> bool:
+        return self.committed_at is not None
 
     @property
     def overwrites_other_code(self) -> bool:
@@ -57,11 +61,7 @@ class Plan:
     view: StoredView
     metadata: Metadata
     writes: tuple[Write, ...]
-
-    @property
-    def expect(self) -> ExpectDocument:
-        before = self.build.metadata
-        return ExpectDocument(self.metadata.path, None if before is None else before.update_time)
+    expect: ExpectDocument
 
 
 Outcome: TypeAlias = "Written | None"
@@ -114,8 +114,7 @@ class Writing:
             self.unchecked.undo(note)
             raise
         # One that is cancelled may have been made: its note stays where it is, for the next process if this one is ending.
-        at = commit.timepoint
-        stored = [Written(one.build, one.view, replace(one.metadata, update_time=at), registered=True) for one in plans]
+        stored = [Written(one.build, one.view, one.metadata, commit.timepoint) for one in plans]
         for one in stored:
             self.on_stored(one)
         return [*stored]
@@ -150,15 +149,16 @@ def plan(build: Build, stored_shapes: Collection[Shape] = ()) -> Plan | Written:
     before = build.metadata
     traceless = before is None and build.stored is None and len(build.root_paths) == 1
     if traceless and build.error is None and build.content is None:
-        return Written(build, build.as_stored(), None, registered=False)
+        return Written(build, build.as_stored(), None)
     view, writes = _view_writes(build)
     metadata = _metadata(build, view)
     if before is not None and not writes and not _differs(before, metadata):
-        return Written(build, view, before, registered=False)
+        return Written(build, view, before)
     shapes = build.dependencies.shapes().difference(stored_shapes)
     writes += [shape_write(shape) for shape in sorted(shapes)]
-    writes.append(Set(metadata.path, metadata.to_data(), derived=True))
-    return Plan(build, view, metadata, tuple(writes))
+    path = metadata.path
+    writes.append(Set(path, metadata.to_data(), derived=True))
+    return Plan(build, view, metadata, tuple(writes), ExpectDocument(path, None if before is None else before.update_time))
 
 
 def _view_writes(build: Build) -> tuple[StoredView, list[Write]]:

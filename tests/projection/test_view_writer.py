@@ -39,7 +39,7 @@ async def test_many_are_written_in_few_commits(datastore: Datastore) -> None:
     for one in written:
         assert isinstance(one, Written)
         assert one.metadata is not None
-        assert one.metadata.update_time == (await get(datastore, one.metadata.path)).update_time
+        assert one.committed_at == (await get(datastore, one.metadata.path)).update_time
 
 
 async def test_one_that_somebody_else_has_built_holds_up_no_other(datastore: Datastore) -> None:
