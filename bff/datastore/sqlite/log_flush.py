@@ -15,7 +15,6 @@ __all__ = ["Flush", "LogFlush"]
 
 # As SQLite flushes its log, where there is it: nobody needs to know when the file was changed.
 FLUSH: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
-YIELD: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
 
 class Flush:
@@ -87,9 +86,6 @@ class LogFlush:
         assert not self.pending, "one at a time: what else is to be flushed is committed in the thread"
         self._last = flush = Flush(self._path)
         self._thread.hand_over(lambda: flush.over(self._flush()))
-        # A thread that is woken waits for its turn where it shares a core, or for the interpreter. What is handed over here is
-        # a call of the system that waits for the disk: the sooner it is made, the more is done meanwhile.
-        YIELD()
         return flush
 
     async def done(self) -> None:
