@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -150,9 +151,28 @@ async def test_a_disk_that_fails_before_anybody_waits_is_told_of_to_whoever_does
             await datastore.commit([view(1)])
         with pytest.raises(OutcomeUnknown, match="Input/output error"):
             await early.flushed()
+
+
+@pytest.mark.parametrize("write", [view(1), Set("a/c", {"n": 1})], ids=["derived", "another"])
+async def test_what_a_disk_failed_to_flush_is_written_again_before_anything_else_is(
+    tmp_path: Path, disk: Disk, write: Write
+) -> None:
+    async with opened(tmp_path / "city.db") as datastore:
+        disk.fails = True
+        disk.let()
+        early = await datastore.commit_early([Set("a/b", {"n": 1})])
+        with pytest.raises(OutcomeUnknown):
+            await early.flushed()
         disk.fails = False
-        await datastore.commit([view(1)])
-        assert await data_of(datastore, "v/w") == {"n": 1}
+        async with datastore.snapshot() as reading:
+            assert await data_of(datastore, write.path) is None
+            await reading.get(["a/b"])
+            await datastore.commit([write])
+        # To the system the log was written: it is the file that tells, and it alone.
+        shutil.copyfile(tmp_path / "city.db", tmp_path / "copy.db")
+        async with SQLiteDatastore(tmp_path / "copy.db") as copy:
+            assert await data_of(copy, "a/b") == {"n": 1}
+        assert await data_of(datastore, write.path) == {"n": 1}
 
 
 async def test_a_refused_one_is_flushed_by_nobody(tmp_path: Path, disk: Disk) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "LOCK_SECONDS",
     "begin_writing",
     "connect",
+    "move_log",
     "patiently",
     "primary_code",
     "translated",
@@ -117,3 +118,20 @@ def patiently(work: Callable[[], T], seconds: float = LOCK_SECONDS, wanted: Call
 def begin_writing(connection: sqlite3.Connection, wanted: Callable[[], bool] = lambda: True) -> None:
     """Take the one write lock, waiting for it."""
     patiently(lambda: connection.execute("BEGIN IMMEDIATE"), wanted=wanted)
+
+
+class _HeldUp(sqlite3.OperationalError):
+    """What SQLite says in a row of the result, and not by an error."""
+
+    sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
+def move_log(connection: sqlite3.Connection, wanted: Callable[[], bool] = lambda: True) -> None:
+    """Move the whole log into the file and flush that, waiting for those who still read what was before."""
+
+    def move() -> None:
+        [is_held_up, *_] = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        if is_held_up:
+            raise _HeldUp("others read an older state, or write")
+
+    patiently(move, wanted=wanted)

@@ -89,7 +89,7 @@ class SQLiteDatastore:
         writer = Writer(connection, path, names, durable=self._file is not None)
         short = ShortCommits(writer, path, self._readers.rounds)
         self._thread = thread = WriterThread("bff-sqlite-commit")
-        self._flush = LogFlush(thread, path)
+        self._flush = LogFlush(thread, path, writer.distrust_disk)
         self._commits = Commits(thread, writer, short, self._flush, self._wakes.committed)
         return self
 

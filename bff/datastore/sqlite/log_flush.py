@@ -70,8 +70,10 @@ class LogFlush:
     system is another change of threads. SQLite locks other files than its log: to close this one frees no lock.
     """
 
-    def __init__(self, thread: WriterThread, path: Path) -> None:
+    def __init__(self, thread: WriterThread, path: Path, failed: Callable[[], None]) -> None:
+        """``failed`` is called in the thread, before anybody is told."""
         self._thread = thread
+        self._failed = failed
         self._path = path.with_name(f"{path.name}-wal")
         self._log: int | None = None
         self._last: Flush | None = None
@@ -106,5 +108,6 @@ class LogFlush:
                 self._log = os.open(self._path, os.O_RDONLY)
             FLUSH(self._log)
         except OSError as error:
+            self._failed()
             return error
         return None

@@ -36,7 +36,7 @@ class ShortCommits:
 
         With ``early``, also what is to be flushed: by the caller.
         """
-        if not self._left or self._rounds.is_over or not _is_short(request):
+        if not self._left or self._rounds.is_over or self._writer.distrusts_disk or not _is_short(request):
             return None
         if self._writer.flushes(request) and not early:
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bff.datastore.port import Commit, Expectation, ExpectDocument, Merge, Precondition, Write
-from bff.datastore.sqlite.connection import CHECKPOINT_PAGES, begin_writing, translated
+from bff.datastore.sqlite.connection import CHECKPOINT_PAGES, begin_writing, move_log, translated
 from bff.datastore.sqlite.index import Difference, Indexed, difference, update_entries
 from bff.datastore.sqlite.names import Names
 from bff.datastore.sqlite.pace import HERE_BYTES, STEPS, UNHURRIED, Pace, TooLong
@@ -77,12 +77,22 @@ class Writer:
         self._flushes = self._durable = durable
         self._checkpoints = True
         self._deletions = 0
+        self.distrusts_disk = False
+        """Whether a flush has failed, so that the log is to be moved into the file before anything else is committed.
+
+        The system takes what it failed to write for written: later flushes leave it out, and after a loss of power the log
+        ends there (https://wiki.postgresql.org/wiki/Fsync_Errors). What is moved is written once more, and flushed.
+        """
 
     def apply(self, requests: Sequence[CommitRequest], wanted: Callable[[], bool]) -> list[Commit | BFFError]:
         """For each request what it came to. A refused one leaves no trace; an error of the file refuses all of them.
 
         Raises DatastoreUnavailable where nothing was written, OutcomeUnknown where the disk failed in the flush itself.
         """
+        if self.distrusts_disk:
+            with translated(self._path, "moving the log into"):
+                move_log(self._connection, wanted)
+            self.distrusts_disk = False
         return self._apply(requests, wanted, UNHURRIED)
 
     def apply_here(self, request: CommitRequest, pace: Pace) -> Commit | BFFError:
@@ -104,6 +114,10 @@ class Writer:
         """Whether a commit of it alone waits for the disk."""
         return self._durable and not request.derived
 
+    def distrust_disk(self) -> None:
+        """A flush has failed."""
+        self.distrusts_disk = True
+
     def _apply(self, requests: Sequence[CommitRequest], wanted: Callable[[], bool], pace: Pace) -> list[Commit | BFFError]:
         connection = self._connection
         try:
@@ -124,8 +138,10 @@ class Writer:
             connection.set_progress_handler(None, 0)  # it is too late now
             with translated(self._path, "committing to", on_disk_error=OutcomeUnknown):
                 connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             self._names.forget()
+            if isinstance(error, OutcomeUnknown):
+                self.distrust_disk()
             raise
         finally:
             if connection.in_transaction:
