@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import uuid
@@ -29,6 +30,18 @@ async def one_event_loop(anyio_backend: str) -> AsyncIterator[None]:
     fails with "Event loop is closed".
     """
     yield  # noqa: PT022 - what yields stays on the loop until the session ends
+
+
+@pytest.fixture(autouse=True)
+async def no_mark_of_a_cancellation(one_event_loop: None) -> AsyncIterator[None]:
+    """All tests share a task, too: one that leaves it marked as being cancelled is found here, and not by another test."""
+    yield
+    task = asyncio.current_task()
+    assert task is not None
+    marks = task.cancelling()
+    while task.cancelling():
+        task.uncancel()
+    assert not marks, "the task of the tests still counts as being cancelled"
 
 
 def need(program: str, why: str) -> None:
