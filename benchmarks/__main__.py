@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import pace
 from benchmarks.harness import Bench, Measured, measured, pinned_to
 from benchmarks.machine import described
 from benchmarks.registry import scenarios
@@ -42,13 +43,16 @@ def main() -> int:
     results: dict[str, Measured] = {}
     with tempfile.TemporaryDirectory(prefix="bff-bench-") as folder:
         bench = Bench(Path(folder), quick=given.quick)
-        pinned_to(bench.cores.load)
+        paces = []
         for scenario in chosen:
+            pinned_to(bench.cores.server)
+            paces += pace.tried()
+            pinned_to(bench.cores.load)
             began = time.monotonic()
             say(f"{scenario.name}: {scenario.title}")
             results[scenario.name] = measured(scenario, bench, say)
             say(f"  {time.monotonic() - began:.0f} s")
-        about = described(bench, seconds=time.monotonic() - started)
+        about = described(bench, seconds=time.monotonic() - started, paces=paces)
     write(output, chosen, results, about)
     say(f"{output / 'RESULTS.md'}: {time.monotonic() - started:.0f} s in all")
     failed = [name for name, result in results.items() if result.failed]

@@ -8,10 +8,12 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks import pace
 from benchmarks.harness import Bench
 
 __all__ = ["described"]
@@ -37,8 +39,8 @@ LOCK = Path(__file__).parent / "node" / "package-lock.json"
 NODE_PACKAGES = ("fastify", "mercurius", "graphql-jit", "@apollo/server", "graphql-yoga", "graphql", "graphql-ws", "ws")
 
 
-def described(bench: Bench, *, seconds: float) -> dict[str, str]:
-    """Names and values, to be shown as a table."""
+def described(bench: Bench, *, seconds: float, paces: Sequence[float]) -> dict[str, str]:
+    """Names and values, to be shown as a table. ``paces`` are those of the server's core during the run (``benchmarks.pace``)."""
     cores = f"{os.cpu_count()} cores; servers on core {bench.cores.server}, load on core {bench.cores.load}"
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -48,6 +50,7 @@ def described(bench: Bench, *, seconds: float) -> dict[str, str]:
         "load average at the start": f"{bench.busy:.1f}" + (": **the machine was not quiet**" if bench.busy > QUIET else ""),
         "system": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "a loop in Python, between the scenarios": pace.described(paces),
         "packages": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
         "Node.js": _node(),
         "wrk": _wrk(),
