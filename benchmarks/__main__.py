@@ -46,7 +46,7 @@ def main() -> int:
         paces = []
         for scenario in chosen:
             pinned_to(bench.cores.server)
-            paces += pace.tried()
+            paces += pace.yardstick()
             pinned_to(bench.cores.load)
             began = time.monotonic()
             say(f"{scenario.name}: {scenario.title}")

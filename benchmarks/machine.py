@@ -50,7 +50,7 @@ def described(bench: Bench, *, seconds: float, paces: Sequence[float]) -> dict[s
         "load average at the start": f"{bench.busy:.1f}" + (": **the machine was not quiet**" if bench.busy > QUIET else ""),
         "system": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "a loop in Python, between the scenarios": pace.described(paces),
+        "yardstick, between the scenarios": pace.described(paces),
         "packages": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
         "Node.js": _node(),
         "wrk": _wrk(),

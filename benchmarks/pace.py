@@ -1,29 +1,33 @@
-"""How fast the machine and its Python are at the moment: a loop that never changes."""
+"""What this machine takes at a moment for work that is never changed: to tell by how much others keep it busy."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from statistics import median
-from time import perf_counter
 
-__all__ = ["described", "tried"]
+from benchmarks.live.state import meeting
 
-TRIES = 5
-ADDITIONS = 1_000_000
+__all__ = ["described", "yardstick"]
+
+TRIES = 20
+ROUND_TRIPS = 100
 
 
-def tried() -> list[float]:
-    """How long the loop took, in seconds, in each of some tries."""
+def yardstick() -> list[float]:
+    """Processor time, in microseconds, of reading and writing a view's JSON 100 times, in each of some tries."""
+    view = meeting(0, 0)
     took = []
     for _ in range(TRIES):
-        began, total = perf_counter(), 0
-        for number in range(ADDITIONS):
-            total += number
-        took.append(perf_counter() - began)
+        began = time.process_time()
+        for _ in range(ROUND_TRIPS):
+            json.loads(json.dumps(view))
+        took.append((time.process_time() - began) * 1e6)
     return took
 
 
 def described(took: Sequence[float]) -> str:
-    """Best and worst differ by little where nobody else has work for the processor."""
-    best, middle, worst = (f"{seconds * 1000:.0f} ms" for seconds in (min(took), median(took), max(took)))
-    return f"{ADDITIONS:,} additions in {best} at best, {middle} at the median, {worst} at worst"
+    """Best and median differ by little where nobody else has work for the processor."""
+    best, middle, worst = (f"{microseconds:,.0f} µs" for microseconds in (min(took), median(took), max(took)))
+    return f"a view's JSON read and written {ROUND_TRIPS} times: {best} at best, {middle} at the median, {worst} at worst"

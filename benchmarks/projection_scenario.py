@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 
+from benchmarks import pace
 from benchmarks.harness import Bench, Metric, Scenario, Target, Unavailable, absolute, ratio
 from benchmarks.processes import PYTHON
 from benchmarks.smoke import Check
@@ -50,7 +50,7 @@ class OnSQLite(Scenario):
 
     def measure(self, bench: Bench, contender: str, opened: None) -> dict[str, float]:
         if contender == YARDSTICK:
-            return {"server µs": yardstick()}
+            return {"server µs": median(pace.yardstick())}
         small, many = bench.quick, contender == COALESCED
         sessions = 200 if bench.smoke else 400 if small else 1_000
         changes = 1_000 if bench.smoke else (4_000 if many else 400) if small else 8_000 if many else 1_000
@@ -90,20 +90,6 @@ class OnEmulator(Scenario):
         sizes = ["--sessions", "50", "--changes", str(size)]
         ran = bench.run([PYTHON, "-m", "benchmarks.projection", *what, *sizes, "--repeat", "2", "--emulator", opened])
         return {"rate": ran["rate"], "client µs": ran["cpu"]}
-
-
-def yardstick() -> float:
-    """What this machine takes at this moment for work that is never changed, in microseconds of CPU time."""
-    from benchmarks.live.state import meeting
-
-    view = meeting(0, 0)
-    took = []
-    for _ in range(20):
-        began = time.process_time()
-        for _ in range(100):
-            json.loads(json.dumps(view))
-        took.append(time.process_time() - began)
-    return sorted(took)[len(took) // 2] * 1e6
 
 
 SCENARIOS = [OnSQLite(), OnEmulator()]

@@ -108,7 +108,7 @@ class TransactionSession:
                 if stored.exists:
                     raise Conflict(f"{model.path} exists already")
             self._models[model.path] = model
-            self._hand_over(model)
+            self._hand_over_one(model)
 
     async def delete(self, *models: DomainModel) -> None:
         for model in models:
@@ -156,11 +156,11 @@ class TransactionSession:
         return known if isinstance(known, model) else None
 
     def hand_over(self) -> None:
-        """Hand what changed to the unit of work, so that its reads see it."""
+        """Hand what changed to the unit of work, so that its reads see it, and its commit makes it."""
         for model in self._models.values():
-            self._hand_over(model)
+            self._hand_over_one(model)
 
-    def _hand_over(self, model: DomainModel) -> None:
+    def _hand_over_one(self, model: DomainModel) -> None:
         write = _write(model)
         if write is not None:
             self.unit.write(write)
