@@ -44,10 +44,15 @@ class Unexpected(AssertionError):
 
 
 class GraphQLWSClient:
-    """One socket. ``timeout`` seconds is the deadline of every wait; TimeoutError tells what did not come."""
+    """One socket. ``timeout`` seconds is the deadline of every wait; TimeoutError tells what did not come.
 
-    def __init__(self, open_wire: Callable[[], Awaitable[Wire]], *, timeout: float = 10.0) -> None:
+    A ``ping`` is answered as soon as it has come, as the protocol asks, whatever the test waits for; ``expect("ping")`` still
+    finds it. With ``answer_pings=False`` it is the silent client that a server lets go.
+    """
+
+    def __init__(self, open_wire: Callable[[], Awaitable[Wire]], *, timeout: float = 10.0, answer_pings: bool = True) -> None:
         self.timeout = timeout
+        self._answer_pings = answer_pings
         self._open_wire = open_wire
         self._wire: Wire | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -65,10 +70,11 @@ class GraphQLWSClient:
         subprotocols: Sequence[str] = (SUBPROTOCOL,),
         headers: Mapping[str, str] | None = None,
         timeout: float = 10.0,
+        answer_pings: bool = True,
     ) -> Self:
         """A client of a server that listens: ``ws://host:port/path``."""
         options = Options(subprotocols, headers or {}, timeout)
-        return cls(lambda: NetworkWire.open(url, options), timeout=timeout)
+        return cls(lambda: NetworkWire.open(url, options), timeout=timeout, answer_pings=answer_pings)
 
     @classmethod
     def to_app(
@@ -79,10 +85,11 @@ class GraphQLWSClient:
         subprotocols: Sequence[str] = (SUBPROTOCOL,),
         headers: Mapping[str, str] | None = None,
         timeout: float = 10.0,
+        answer_pings: bool = True,
     ) -> Self:
         """A client of an ASGI application in this event loop. The application's lifespan is the caller's."""
         options = Options(subprotocols, headers or {}, timeout)
-        return cls(lambda: AppWire.open(app, path, options), timeout=timeout)
+        return cls(lambda: AppWire.open(app, path, options), timeout=timeout, answer_pings=answer_pings)
 
     async def __aenter__(self) -> Self:
         async with asyncio.timeout(self.timeout):
@@ -231,6 +238,8 @@ class GraphQLWSClient:
         try:
             while True:
                 message = json.loads(await self.wire.receive())
+                if self._answer_pings and message.get("type") == "ping":
+                    await self.send({**message, "type": "pong"})
                 if len(self._messages) >= _MAX_QUEUED:
                     raise Unexpected(f"{_MAX_QUEUED} messages wait and nobody asks for them")
                 async with self._arrived:

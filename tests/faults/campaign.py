@@ -181,11 +181,6 @@ class Campaign:
                     subscription = await client.subscribe(QUERIES[seen.view], {"key": seen.key})
                     seen.connected()
                     while True:
-                        if any(message["type"] == "ping" for message in client.waiting()):
-                            # Who does not answer is closed, and sent the newest state when it is back:
-                            # a change that was lost would not show.
-                            await client.expect("ping")
-                            await client.send({"type": "pong"})
                         try:
                             payload = await client.next(subscription)
                         except TimeoutError:

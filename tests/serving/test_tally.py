@@ -60,7 +60,7 @@ async def test_a_socket_over_a_limit(serve: Any, harbour: Any) -> None:
 @pytest.mark.parametrize(("limit", "initialised"), [("init_seconds", False), ("pong_seconds", True)])
 async def test_a_client_that_is_late(serve: Any, limit: str, initialised: bool) -> None:
     app = serve(**{"ping_seconds": 0.01, limit: 0.01})
-    async with GraphQLWSClient.to_app(app) as client:
+    async with GraphQLWSClient.to_app(app, answer_pings=False) as client:
         if initialised:
             await client.init()
         await client.expect_close(4408)
