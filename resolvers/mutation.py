@@ -18,6 +18,7 @@ from bff.resolvers.answer import answer_of
 from bff.resolvers.arguments import Path, argument_at, storable_value
 from bff.resolvers.context import Context
 from bff.resolvers.errors import MemberAnswer, listed_error
+from bff.resolvers.refusals import model_refusal
 from bff.resolvers.unit import unit
 from bff.types import Value
 
@@ -67,10 +68,13 @@ def mutation_resolver(definition: MutationDefinition, catalog: Catalog, success:
         try:
             done = await unit(context, info, work)
         except Exception as error:
-            refusal = listed_error(definition, error)
+            listed = listed_error(definition, error)
+            if listed is not None:
+                return listed
+            refusal = model_refusal(error)
             if refusal is None:
                 raise
-            return refusal
+            raise refusal from error
         context.renew()
         id, prepared = cast("tuple[str | None, Any]", done.result)
         try:

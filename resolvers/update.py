@@ -21,6 +21,7 @@ from bff.projection.loading import Loading, load
 from bff.resolvers.answer import fresh_views
 from bff.resolvers.arguments import Path, argument_at, storable_value
 from bff.resolvers.context import Context
+from bff.resolvers.refusals import model_refusal
 from bff.resolvers.unit import unit
 
 __all__ = ["update_resolver"]
@@ -43,7 +44,13 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
             opened = open_for_writing(view, id, await _store(session, view, id))
             _check(opened, id, [fields[name] for name in values], context.principal)
             for name, value in values.items():
-                setattr(opened, fields[name].name, value)
+                try:
+                    setattr(opened, fields[name].name, value)
+                except Exception as error:
+                    refusal = model_refusal(error, ["input", name])
+                    if refusal is None:
+                        raise
+                    raise refusal from error
 
         done = await unit(context, info, work)
         context.renew()

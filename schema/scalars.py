@@ -238,7 +238,10 @@ class JSON(_Scalar):
     @classmethod
     def parse_literal(cls, node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
         value = value_from_ast_untyped(node, variables)
-        return None if value is Undefined else value
+        if value is Undefined:
+            return None
+        _json(value)  # raises where it could not be shown again: `1e999` is a literal, and no number
+        return value
 
 
 def _json(value: object) -> Any:

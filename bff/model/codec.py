@@ -16,7 +16,7 @@ from bff.model.compounds import OBJ_TYPE, DictShape, ListShape, ModelShape, Opti
 from bff.model.declared import kind_of
 from bff.model.hints import Unresolved
 from bff.model.naming import CAMEL, Naming
-from bff.model.scalars import SCALARS, EnumShape, IntShape, LiteralShape
+from bff.model.scalars import FINITE, SCALARS, EnumShape, IntShape, LiteralShape
 from bff.model.shape import Shape
 from bff.types import BigIntMarker, Value
 
@@ -63,8 +63,8 @@ class Codec:
     def of(annotation: Any, where: str, names: Naming = CAMEL, *, view: bool = False) -> Codec:
         """The codec of an annotation whose forward references are resolved.
 
-        ``where`` is what errors name (``Ticket.roles``). In a ``view``, an int has 32 bits unless it is annotated BigInt, as
-        GraphQL's has. Raises DeclarationError for a type that cannot be stored, Unresolved where a nested model waits for a name.
+        ``where`` is what errors name (``Ticket.roles``). In a ``view``, an int has 32 bits unless it is annotated BigInt, and a
+        float is finite, as GraphQL's are. Raises DeclarationError for a type that cannot be stored, Unresolved where a nested model waits for a name.
         """
         return Codec(annotation, _Build(where, names, view).shape(annotation))
 
@@ -115,9 +115,11 @@ class _Build:
             shape: Shape = own(annotation, self._where)
             return shape
         if annotation is Any:
-            return ValueShape()
+            return ValueShape(view=self._view)
         if annotation is int:
             return IntShape(32 if self._view else 64)
+        if annotation is float and self._view:
+            return FINITE
         if annotation is AwareDatetime:
             return SCALARS[datetime]
         if annotation is None:

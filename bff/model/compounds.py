@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bff.model.scalars import SCALARS, IntShape
+from bff.model.scalars import SCALARS, IntShape, finite
 from bff.model.shape import CodecError, Shape, expected
 from bff.types import GeoPoint, Value
 
@@ -149,9 +149,12 @@ class UnionShape(Shape):
 
 
 class ValueShape(Shape):
-    """Anything that a document can hold, as it is."""
+    """Anything that a document can hold, as it is; in a ``view``, no number that JSON does not have."""
 
     ordered = True
+
+    def __init__(self, *, view: bool = False) -> None:
+        self._view = view
 
     def encode(self, value: Any) -> Value:
         return self._checked(value, in_list=False)
@@ -165,6 +168,8 @@ class ValueShape(Shape):
 
     def _checked(self, value: Any, *, in_list: bool) -> Value:
         match value:
+            case float() if self._view:
+                return finite(value)
             case None | bool() | float() | bytes() | GeoPoint():
                 return value
             case int():

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
 from bff.model.shape import CodecError, Shape, expected
 from bff.types import GeoPoint, Value
 
-__all__ = ["SCALARS", "EnumShape", "IntShape", "LiteralShape", "ScalarShape"]
+__all__ = ["FINITE", "SCALARS", "EnumShape", "IntShape", "LiteralShape", "ScalarShape", "finite"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _UTC = UTC
@@ -154,6 +155,14 @@ def _number(value: Any) -> float:
         raise CodecError(f"{value} is too large for a float") from None
 
 
+def finite(value: Any) -> float:
+    """A float that GraphQL has (https://spec.graphql.org/October2021/#sec-Float.Result-Coercion). Raises CodecError."""
+    number = _number(value)
+    if not isfinite(number):
+        raise CodecError(f"{number} is no number that clients can be shown; give None, or a number")
+    return number
+
+
 def _bytes(value: Any) -> bytes:
     if not isinstance(value, bytes):
         raise expected("bytes", value)
@@ -250,3 +259,6 @@ SCALARS: dict[Any, Shape] = {
     Decimal: ScalarShape("Decimal", _encode_decimal, _from_text("a Decimal", Decimal), ordered=False),
     UUID: ScalarShape("UUID", _encode_uuid, _from_text("a UUID", UUID)),
 }
+
+FINITE = ScalarShape("float", finite, _number)
+"""A view's float."""

@@ -20,6 +20,7 @@ from graphql import (
 
 from bff.serving.document_size import TooLarge, check_size, too_large
 from bff.serving.errors import RequestRefused, format_request_error
+from bff.serving.finite_floats import FiniteFloats
 from bff.serving.limits import Limits
 from bff.serving.parsed_document import ParsedDocument
 from bff.serving.planning import Plan, Plans, Weighed
@@ -43,7 +44,7 @@ class Documents:
         assert_valid_schema(schema)
         self._schema = schema
         self._limits = limits
-        self._rules: list[type[ASTValidationRule]] = [*specified_rules]
+        self._rules: list[type[ASTValidationRule]] = [*specified_rules, FiniteFloats]
         self.introspection = introspection
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)

@@ -41,6 +41,7 @@ from bff.serving.persisted import PersistedDocuments
 from bff.serving.planned_answer import planned_answer
 from bff.serving.planning import Plan, QueryPlan
 from bff.serving.request import Request
+from bff.serving.serially import Serially
 from bff.serving.variables import variable_errors
 
 __all__ = ["LATEST_WINS", "ContextFactory", "Operation", "Operations", "Request"]
@@ -195,6 +196,7 @@ class Operations:
                 operation.variables,
                 operation.name,
                 middleware=None if done is None else [done],
+                execution_context_class=Serially,
                 hide_suggestions=self._hide,
             )
             response = _response(await result if isawaitable(result) else result)
