@@ -64,7 +64,8 @@ class Codec:
         """The codec of an annotation whose forward references are resolved.
 
         ``where`` is what errors name (``Ticket.roles``). In a ``view``, an int has 32 bits unless it is annotated BigInt, and a
-        float is finite, as GraphQL's are. Raises DeclarationError for a type that cannot be stored, Unresolved where a nested model waits for a name.
+        float is finite, as GraphQL's are. Raises DeclarationError for a type that cannot be stored, Unresolved where a nested
+        model waits for a name.
         """
         return Codec(annotation, _Build(where, names, view).shape(annotation))
 
@@ -76,6 +77,7 @@ class _Build:
         self._where = where
         self._names = names
         self._view = view
+        self._numbers: dict[type, Shape] = {int: IntShape(32), float: FINITE} if view else {int: IntShape(64)}
         self._models: dict[type[BaseModel], ModelShape] = {}
 
     def shape(self, annotation: Any, *, in_list: bool = False) -> Shape:
@@ -116,15 +118,13 @@ class _Build:
             return shape
         if annotation is Any:
             return ValueShape(view=self._view)
-        if annotation is int:
-            return IntShape(32 if self._view else 64)
-        if annotation is float and self._view:
-            return FINITE
         if annotation is AwareDatetime:
             return SCALARS[datetime]
         if annotation is None:
             return SCALARS[type(None)]
         if isinstance(annotation, type):
+            if annotation in self._numbers:
+                return self._numbers[annotation]
             if annotation in SCALARS:
                 return SCALARS[annotation]
             if issubclass(annotation, Enum):

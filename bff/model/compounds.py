@@ -36,6 +36,9 @@ class OptionalShape(Shape):
     def decode(self, stored: Any) -> Any:
         return None if stored is None else self.inner.decode(stored)
 
+    def holds(self, stored: Any) -> bool:
+        return stored is None or self.inner.holds(stored)
+
 
 class ListShape(Shape):
     """A list of values of one kind."""
@@ -53,6 +56,9 @@ class ListShape(Shape):
         if not isinstance(stored, list | tuple):
             raise expected("list", stored)
         return self._each(self.element.decode, stored)
+
+    def holds(self, stored: Any) -> bool:
+        return isinstance(stored, list | tuple) and all(map(self.element.holds, stored))
 
     def _each(self, convert: Any, values: Any) -> list[Any]:
         try:
@@ -81,6 +87,9 @@ class DictShape(Shape):
         if not isinstance(stored, Mapping):
             raise expected("map", stored)
         return {key: _within(key, self.value.decode, item) for key, item in stored.items()}
+
+    def holds(self, stored: Any) -> bool:
+        return isinstance(stored, Mapping) and all(map(self.value.holds, stored.values()))
 
 
 class ModelShape(Shape):
@@ -121,6 +130,13 @@ class ModelShape(Shape):
         except ValidationError as error:
             raise CodecError(problems(error)) from None
 
+    def holds(self, stored: Any) -> bool:
+        """The model itself is not asked: it may refuse what clients may be shown all the same."""
+        return isinstance(stored, Mapping) and all(
+            name in stored and (type(stored[name]) in shape.as_is or shape.holds(stored[name]))
+            for name, shape in self.fields.values()
+        )
+
 
 class UnionShape(Shape):
     """One of several nested models, stored with the name of its class."""
@@ -146,6 +162,10 @@ class UnionShape(Shape):
         if member is None:
             raise CodecError(f"{OBJ_TYPE} is {stored.get(OBJ_TYPE)!r}, expected {self._expected}")
         return member.decode(stored)
+
+    def holds(self, stored: Any) -> bool:
+        member = self._by_name.get(str(stored.get(OBJ_TYPE))) if isinstance(stored, Mapping) else None
+        return member is not None and member.holds(stored)
 
 
 class ValueShape(Shape):

@@ -260,5 +260,5 @@ SCALARS: dict[Any, Shape] = {
     UUID: ScalarShape("UUID", _encode_uuid, _from_text("a UUID", UUID)),
 }
 
-FINITE = ScalarShape("float", finite, _number)
+FINITE = ScalarShape("float", finite, finite)
 """A view's float."""

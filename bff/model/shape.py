@@ -59,6 +59,14 @@ class Shape(ABC):
     def decode(self, stored: Any) -> Any:
         """The value. Raises CodecError where what is stored is no such value."""
 
+    def holds(self, stored: Any) -> bool:
+        """Whether that is the stored form of such a value: what other code has stored may be none."""
+        try:
+            self.decode(stored)
+        except CodecError:
+            return False
+        return True
+
     @property
     def decoder(self) -> Callable[[Any], Any]:
         """``decode``, for whoever calls it often."""

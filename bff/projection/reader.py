@@ -226,8 +226,12 @@ def _version(document: Document) -> Timepoint | None:
 
 
 def is_whole(view: type[ViewModel], data: Mapping[str, Value] | None) -> bool:
-    """Whether a document has every field that the view has now: one of older code may lack some."""
-    return data is not None and all(field.document_name in data for field in view.__view__.stored.values())
+    """Whether a document has every field that the view has now: in one of older code some may be missing, or of another type."""
+    return data is not None and all(
+        (name := field.document_name) in data
+        and (type(value := data[name]) in (shape := field.codec.shape).as_is or shape.holds(value))
+        for field in view.__view__.stored.values()
+    )
 
 
 def _stored(view: type[ViewModel], key: str, document: Document) -> StoredView:

@@ -1,4 +1,4 @@
-"""Values that are of their GraphQL type, and that nobody can hold: refused, with nothing written, and nobody else's view broken."""
+"""Values that are of their GraphQL type, and that nothing can hold: refused, and nobody else's view is broken."""
 
 from __future__ import annotations
 

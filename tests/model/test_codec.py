@@ -139,6 +139,7 @@ def test_every_value_comes_back_from_its_stored_form(data: st.DataObject) -> Non
     check_document("a/b", {"f": stored})
     assert codec.decode(load_document(dump_document({"f": stored}))["f"]) == value
     assert codec.encode(back) == stored
+    assert codec.shape.holds(stored)
 
 
 @LENIENT
@@ -270,6 +271,26 @@ def test_what_cannot_be_stored_is_refused(annotation: Any, value: Any, problem: 
 def test_what_is_stored_and_does_not_fit_is_refused(annotation: Any, stored: Any, problem: str) -> None:
     with pytest.raises(CodecError, match=problem):
         Codec.of(annotation, "Model.field").decode(stored)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "stored"),
+    [
+        (int, "3"),
+        (int | None, "3"),
+        (list[int], 3),
+        (list[int], [1, "3"]),
+        (dict[str, int], {"a": "3"}),
+        (Circle, {}),
+        (Circle, {"radiusInM": "3"}),
+        (list[Circle], [None]),
+        (Circle | Square, {"side": "1"}),
+        (Literal["red"], "blue"),
+        (datetime, "2026-05-01"),
+    ],
+)
+def test_what_other_code_stored_is_told_from_what_this_would(annotation: Any, stored: Any) -> None:
+    assert not Codec.of(annotation, "Model.field").shape.holds(stored)
 
 
 def test_views_hold_ints_of_32_bits_unless_they_are_annotated_big() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from bff.datastore.port import Datastore
+from bff.errors import BuildError
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
@@ -16,6 +19,7 @@ from bff.projection.definitions import Definitions
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
 from bff.projection.rebuild import RebuildProgress, rebuild
+from bff.query import Query
 from tests.projection.support import Wrapped, delete, everything, get, metadata, write
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +119,42 @@ async def test_an_old_document_that_lacks_a_field_is_built_when_asked_for(datast
     [view] = await ViewReader(datastore, NEW_CATALOG).read(NEW, ["s1"])
     assert view.document is not None
     assert (view.document["name"], view.document["length"]) == ("N1", 2)
+
+
+async def test_an_old_document_that_holds_another_type_is_built_when_asked_for(datastore: Datastore) -> None:
+    class Book(BaseModel):
+        title: str
+
+    class Edition(BaseModel):
+        title: str
+        year: int | None = None
+
+    def view(number: Any, model: Any) -> type[ViewModel]:
+        class ShelfPage(ViewModel):
+            store: ShelfStore
+
+            @field
+            def size(self) -> number:
+                return number(self.store.shelf.name)
+
+            @field
+            def books(self) -> list[model]:
+                return [model(title=self.store.shelf.name)]
+
+        return ShelfPage
+
+    before = view(str, Book)
+    async with Projector(datastore, Catalog.of([before])) as projector:
+        await projector.wait_for(await write(datastore, *(Shelf(id=f"s{name}", name=name) for name in ("1", "2", "x"))))
+    for after, first in ((view(int, Book), {"size": 1}), (view(str, Edition), {"books": [{"title": "1", "year": None}]})):
+        reader = ViewReader(datastore, Catalog.of([after]))
+        documents = [one.document for one in await reader.find(Query("ShelfPage"), after)]
+        assert [None if one is None else one["id"] for one in documents] == ["s1", "s2", "sx" if "books" in first else None]
+        assert first.items() <= (documents[0] or {}).items()
+        [by_id] = await reader.read(after, ["s2"])
+        assert by_id.document == documents[1]
+    with pytest.raises(BuildError):
+        await ViewReader(datastore, NEW_CATALOG).read(view(int, Book), ["sx"])
 
 
 async def test_a_rebuild_tells_how_far_it_is_and_removes_what_has_no_root(datastore: Datastore) -> None:
