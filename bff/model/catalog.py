@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from bff.errors import DeclarationError
@@ -125,17 +126,21 @@ class Catalog:
                 continue
             if view not in listed:
                 raise DeclarationError(where, f"it returns {view.__name__}, which is not among the views; add it: App(views=[…])")
+            owner = mutation.owner
             answers = mutation.function.__annotations__.get("return") not in {None, "None"}
             if (
-                kind_of(mutation.owner) == "document"
+                kind_of(owner) == "document"
                 and not answers
                 and (
-                    not mutation.on_instance or view not in self.roots_of(mutation.owner)  # type: ignore[arg-type]
+                    not mutation.on_instance or view not in self.roots_of(owner)  # type: ignore[arg-type]
                 )
             ):
+                why = (
+                    "it is of no document" if not mutation.on_instance else f"{view.__name__} is not keyed by a {owner.__name__}"
+                )
                 raise DeclarationError(
                     where,
-                    f"{view.__name__} is not keyed by a {mutation.owner.__name__}, so nothing tells which one to answer with; "
+                    f"{why}, so nothing tells which {view.__name__} to answer with; "
                     f"return {view.__name__}.of(…) from the method, annotated -> {view.__name__}",
                 )
 
@@ -147,6 +152,13 @@ def _check_forms(forms: tuple[Any, ...], mediators: tuple[Any, ...]) -> None:
         form.__form__.entries()
     # Their notes are kept under their names.
     _unique((*mediators, *forms), "Mediator or Form")
+    for one, other in combinations(forms, 2):
+        path, taken = other.__form__.path, one.__form__.path
+        if path.overlaps(taken):
+            raise DeclarationError(
+                other.__name__,
+                f"path={path.pattern!r}: a document of it can be one of {one.__name__}, {taken.pattern!r}; change one",
+            )
 
 
 def _checked_effects(effects: Iterable[Any]) -> tuple[Effect[Any], ...]:

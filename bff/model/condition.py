@@ -20,7 +20,7 @@ from bff.types import Value
 if TYPE_CHECKING:
     from bff.model.domain_model import DomainModel
 
-__all__ = ["Attribute", "Condition", "Ordering", "attribute"]
+__all__ = ["Attribute", "Condition", "Ordering", "UnknownField", "attribute"]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -220,10 +220,14 @@ class Attribute:
         return join_path(self._model.__collection__, operand)
 
 
+class UnknownField(InvalidQuery):
+    """A query names a field that the model has not, whatever it is compared with."""
+
+
 def attribute(model: type[DomainModel], named: object) -> Attribute:
     """What a query names: an attribute of the class, or the path of a document field (``cityState``, ``mayor.firstName``).
 
-    Raises InvalidQuery where the model has no such field.
+    Raises UnknownField where the model has no such field, InvalidQuery.
     """
     if isinstance(named, Attribute):
         return named
@@ -239,7 +243,7 @@ def attribute(model: type[DomainModel], named: object) -> Attribute:
         hint = (
             f"in documents {first!r} is {known.document_name!r}" if known else f"it has {', '.join(definition.by_document_name)}"
         )
-        raise InvalidQuery(f"{model.__name__} has no document field {first!r}; {hint}")
+        raise UnknownField(f"{model.__name__} has no document field {first!r}; {hint}")
     return Attribute(model, declared.name, *_python_steps(declared.codec.shape, rest))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bff.errors import InvalidQuery
 from bff.model.compounds import OBJ_TYPE
-from bff.model.condition import Attribute, Condition, Ordering, attribute
+from bff.model.condition import Attribute, Condition, Ordering, UnknownField, attribute
 from bff.model.session import current_session
 from bff.query import PATH, Compare, Cursor, Direction, Op, Order, Query, conjunction
 from bff.types import Value
@@ -169,7 +169,7 @@ class Find(Generic[T]):
     def _named(self, name: str) -> Attribute:
         if name != "id" and name not in self.model.__document__.fields:
             known = ", ".join(["id", *self.model.__document__.fields])
-            raise InvalidQuery(f"{self.model.__name__} has no field {name!r}; it has {known}")
+            raise UnknownField(f"{self.model.__name__} has no field {name!r}; it has {known}")
         return Attribute(self.model, name)
 
     def _check(self, named: type[DomainModel]) -> None:

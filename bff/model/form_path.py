@@ -60,6 +60,13 @@ class FormPath:
         """The last collection's own name."""
         return self.segments[-2]
 
+    def overlaps(self, other: FormPath) -> bool:
+        """Whether a document can be of both."""
+        return len(self.segments) == len(other.segments) and all(
+            one == another or one.startswith("{") or another.startswith("{")
+            for one, another in zip(self.segments, other.segments, strict=True)
+        )
+
     def match(self, path: str) -> Mapping[str, str] | None:
         """The parameters of a path; None for any other path."""
         segments = path.split("/")

@@ -78,7 +78,10 @@ class DomainModelType(ModelMetaclass):
             # pydantic asks with hasattr whether a field of a subclass would hide something of its parent; it must not see these.
             if name in cls.__dict__.get("__pydantic_fields__", ()) and not _asked_by_pydantic():
                 return Attribute(cast("type[DomainModel]", cls), name)
-            return super().__getattr__(name)
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                raise AttributeError(f"{cls.__name__} has no field {name!r}", name=name, obj=cls) from None
 
         def __call__(cls, *args: Any, **values: Any) -> Any:  # noqa: N805
             if "__bff_document__" not in cls.__dict__:

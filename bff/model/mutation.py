@@ -17,7 +17,7 @@ from bff.model.parameter import MISSING, Parameter, check_signature, parameters_
 from bff.naming import pascal, to_camel, uncapitalise
 from bff.principal import Principal
 
-__all__ = ["MutationDefinition", "declared_mutations", "mutation"]
+__all__ = ["MutationDefinition", "declared_mutations", "is_mutation", "mutation"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,6 +114,11 @@ def mutation(
     return mark if method is None else mark(method)
 
 
+def is_mutation(attribute: object) -> bool:
+    """Whether ``@mutation`` stands over this attribute of a class."""
+    return _mark_of(attribute) is not None
+
+
 def declared_mutations(owner: type[Declared], names: Mapping[str, type] | None = None) -> tuple[MutationDefinition, ...]:
     """The mutations of a DomainModel or a Mediator class, inherited ones first.
 
@@ -158,9 +163,14 @@ def _taken(definition: MutationDefinition) -> list[tuple[str | None, Any]]:
 def _marked(owner: type[Declared]) -> Iterator[tuple[type[Declared], str, Any, _Mark]]:
     for declaring in reversed(owner.__mro__):
         for attribute, value in vars(declaring).items():
-            mark = getattr(getattr(value, "__func__", value), _MARK, None)
-            if isinstance(mark, _Mark):
+            mark = _mark_of(value)
+            if mark is not None:
                 yield declaring, attribute, value, mark
+
+
+def _mark_of(attribute: object) -> _Mark | None:
+    mark = getattr(getattr(attribute, "__func__", attribute), _MARK, None)
+    return mark if isinstance(mark, _Mark) else None
 
 
 def _define(

@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
 from bff.errors import BFFError, DeclarationError
-from bff.model.condition import Condition
+from bff.model.condition import Condition, UnknownField
 from bff.model.declared import Declared, Kind, check_name, kind_of, unknown
 from bff.model.find import Find
 from bff.model.hints import Unresolved, local_names
@@ -244,6 +244,11 @@ def _touched(store: type[Store], declared: Mapping[str, _Reference[Any]], name: 
             raise
         except NameError as error:
             raise Unresolved(where, error.name or str(error)) from None
+        except UnknownField as error:
+            raise DeclarationError(where, str(error)) from None
+        except AttributeError as error:
+            if kind_of(error.obj) == "document":
+                raise DeclarationError(where, str(error)) from None
         except Exception:
             continue  # It could not go on with a stand-in; what it had read until then counts.
         _check_given(where, declared[name], given)

@@ -18,6 +18,7 @@ from bff.model.field import Field, FieldDefinition, Link, check_accessors, sette
 from bff.model.hidden_fields import VIEW_READERS, check_field_readers, check_readers, hidden_fields, hidden_name
 from bff.model.hints import Unresolved, resolve, resolve_function
 from bff.model.key import split_key
+from bff.model.mutation import is_mutation
 from bff.model.naming import CAMEL
 from bff.model.shape import Shape
 from bff.naming import plural, uncapitalise
@@ -165,6 +166,7 @@ def check_view(view: type[ViewModel]) -> None:
     check_name(view.__name__, view.__view__.name)
     fields = _declared(view)
     for cls in _bodies(view):
+        _check_methods(view, cls)
         for name in inspect.get_annotations(cls):
             where = f"{view.__name__}.{name}"
             if name.startswith("_") or name == "store" or "ClassVar" in str(inspect.get_annotations(cls)[name]):
@@ -189,6 +191,15 @@ def check_view(view: type[ViewModel]) -> None:
         raise DeclarationError(view.__name__, "it has no fields; write @field over a method, e.g. def address(self) -> str")
     if not any("store" in inspect.get_annotations(cls) for cls in _bodies(view)):
         raise DeclarationError(view.__name__, "it needs a store, e.g. store: MeetingStore")
+
+
+def _check_methods(view: type[ViewModel], body: type) -> None:
+    for name, value in vars(body).items():
+        if is_mutation(value):
+            raise DeclarationError(
+                f"{view.__name__}.{name}",
+                "a view is what clients read; put the @mutation on a DomainModel or a Mediator, or write a field's setter",
+            )
 
 
 def _bodies(view: type) -> list[type]:

@@ -8,9 +8,11 @@ from typing import Any
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
+from bff.model.form import Form, entry
 from bff.model.mediator import Mediator
 from bff.model.mutation import mutation
 from bff.model.ref import Ref
+from bff.model.store import Store, reference
 from bff.model.view_model import ViewModel
 from tests.model.meeting_room import Meeting, MeetingRoom, MeetingSession, MeetingSessionStore, User, UserView
 from tests.model.mistakes import Declare, Mistakes, refused
@@ -104,7 +106,7 @@ def catalog_of_a_mutation_that_updates_a_view() -> Any:
     Catalog.of([MeetingSession, UserView], [Room])
 
 
-@mistake("Invitation.accept: UserView is not keyed by a Invitation, so nothing tells which one to answer with")
+@mistake("Invitation.accept: UserView is not keyed by a Invitation, so nothing tells which UserView to answer with")
 def catalog_of_a_mutation_whose_view_has_another_root() -> Any:
     class Invitation(DomainModel, collection="invitations"):
         user: Ref[User]
@@ -113,6 +115,44 @@ def catalog_of_a_mutation_whose_view_has_another_root() -> Any:
         def accept(self) -> None: ...
 
     Catalog.of([UserView], models=[Invitation])
+
+
+@mistake("Guest.invite: it is of no document, so nothing tells which GuestView to answer with; return GuestView.of(…)")
+def catalog_of_a_classmethod_that_says_not_which_view() -> Any:
+    class Guest(DomainModel, collection="invited"):
+        name: str
+
+        @mutation(returns="GuestView")
+        @classmethod
+        async def invite(cls, name: str):
+            return cls.new(name=name)
+
+    class GuestStore(Store):
+        guest = reference(Guest)
+
+    class GuestView(ViewModel):
+        store: GuestStore
+
+        @field
+        def name(self) -> str:
+            return self.store.guest.name
+
+    Catalog.of([GuestView])
+
+
+@mistake(
+    "CityForm: path='users/{user_id}/forms/{id}': a document of it can be one of NameForm, 'users/{uid}/forms/{id}'; change one"
+)
+def catalog_of_forms_of_one_path() -> Any:
+    class NameForm(Form, path="users/{uid}/forms/{id}"):
+        @entry
+        def name(self, value: str) -> None: ...
+
+    class CityForm(Form, path="users/{user_id}/forms/{id}"):
+        @entry
+        def city(self, value: str) -> None: ...
+
+    Catalog.of([], forms=[NameForm, CityForm])
 
 
 @mistake.each

@@ -26,6 +26,27 @@ def store_without_root() -> Any:
         tickets = reference(Ticket, where=lambda s: Ticket.attendance == True, many=True)  # noqa: E712
 
 
+@mistake("MeetingStore.tickets: Ticket has no field 'meting'; it has id, meeting")
+def store_that_names_a_field_that_is_not_there() -> Any:
+    class MeetingStore(Store):
+        meeting = reference(Meeting)
+        tickets = reference(Ticket, where=lambda s: Ticket.where(meting=s.meeting.ref), many=True)
+
+
+@mistake("MeetingStore.tickets: Ticket has no document field 'meting'")
+def store_that_orders_by_a_field_that_is_not_there() -> Any:
+    class MeetingStore(Store):
+        meeting = reference(Meeting)
+        tickets = reference(Ticket, where=lambda s: Ticket.where(meeting=s.meeting.ref).order_by("meting"), many=True)
+
+
+@mistake("MeetingStore.tickets: Ticket has no field 'meting'")
+def store_that_compares_an_attribute_that_is_not_there() -> Any:
+    class MeetingStore(Store):
+        meeting = reference(Meeting)
+        tickets = reference(Ticket, where=lambda s: Ticket.meting == s.meeting.ref, many=True)
+
+
 @mistake("MeetingStore.meeting: an annotation alone reads nothing; write meeting = reference(…)")
 def store_with_an_annotation() -> Any:
     class MeetingStore(Store):

@@ -9,6 +9,7 @@ import pytest
 
 from bff.errors import DeclarationError
 from bff.model.field import field
+from bff.model.mutation import mutation
 from bff.model.view_model import ViewModel
 from tests.model.meeting_room import Meeting, MeetingSessionStore, UserView
 from tests.model.mistakes import Declare, Mistakes, refused
@@ -38,6 +39,19 @@ def view_with_a_store_that_is_none() -> Any:
         @field
         def name(self) -> str:
             return ""
+
+
+@mistake("MeetingView.close: a view is what clients read; put the @mutation on a DomainModel or a Mediator")
+def view_with_a_mutation() -> Any:
+    class MeetingView(ViewModel):
+        store: MeetingSessionStore
+
+        @field
+        def name(self) -> str:
+            return ""
+
+        @mutation
+        def close(self) -> None: ...
 
 
 @mistake("MeetingView.name: a @field needs a return annotation, e.g. -> str")
