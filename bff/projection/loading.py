@@ -19,6 +19,7 @@ from bff.model.view_model import ViewModel
 from bff.projection.dependencies import Dependencies, QueryRead
 from bff.projection.joined_queries import read_both
 from bff.query import Query
+from bff.storable import check_path
 from bff.types import Timepoint
 
 __all__ = ["Loading", "load"]
@@ -226,7 +227,9 @@ def _paths(asked: Any) -> Paths:
     if asked is None:
         return []
     if isinstance(asked, Ref | DomainModel):
-        return [asked.path]
+        # Whoever writes documents by hand may have written a Ref that is none ("users/"): the datastore would refuse the read
+        # of all that is read along with it.
+        return [check_path(asked.path)]
     if isinstance(asked, str | bytes) or not isinstance(asked, Iterable):
         raise TypeError(f"expected a Ref, a document, None or a list of them, got {type(asked).__name__}")
     return [path for one in asked for path in _paths(one)]

@@ -105,7 +105,11 @@ class Triggers(Handling):
                     await trigger.call(self._mediator, model)
         if document.data is None:
             return None
-        # What the handler made of the document is its own doing, and no news to it.
+        # What the handler made of the document is its own doing, and no news to it: also that it is gone. What is there under
+        # its id afterwards is another document, which is created.
+        [left] = await session.unit.get([document.path])
+        if not left.exists:
+            return None
         data = document.data if present is None else present.to_data()
         members = [source.declared.name for source in sources if source.holds(Document(document.path, data))]
         if not members:

@@ -10,15 +10,17 @@ from uuid import uuid4
 import pytest
 
 from bff.datastore.port import Commit, Datastore, Expectation, Set, Write
-from bff.errors import BuildError, DatastoreUnavailable
+from bff.errors import BFFError, BuildError, DatastoreUnavailable
 from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.field import field
 from bff.model.ref import Ref
 from bff.model.store import Store, reference
 from bff.model.view_model import ViewModel
+from bff.projection.preview import preview
 from bff.projection.projector import Projector
 from bff.projection.reader import ViewReader
+from bff.projection.rebuild import rebuild
 from bff.supervisor import Backoff, State
 from tests.projection.support import Wrapped, delete, everything, get, metadata, write
 
@@ -176,6 +178,34 @@ async def test_a_document_that_does_not_fit_its_model_is_a_failure(datastore: Da
     [failure] = projector.status().failures
     assert "switches/s" in failure.error
     assert await light(datastore) == "Lamp on"
+
+
+@pytest.mark.parametrize("switch", ["switches/", "switches/.", "switches/__x__", "switches/" + "s" * 1501, "switches/\x00"])
+async def test_a_ref_to_no_possible_document_fails_its_own_view_only(datastore: Datastore, switch: str) -> None:
+    """Whoever writes documents by hand may write ``f"switches/{id}"`` with an id that is empty."""
+    await write(datastore, GOOD, LAMP, Lamp(id="third", name="Third", switch=GOOD.ref))
+    await datastore.commit([Set("lamps/other", {"objType": "Lamp", "name": "Other", "switch": switch})])
+    would = await preview(datastore, LampPage)
+    assert (would.created, would.failed) == (2, 1)
+    [done] = await rebuild(datastore, [LampPage])
+    assert (done.built, done.failed, done.complete) == (3, 1, True)
+    recorded = await metadata(datastore, LampPage, "other")
+    assert recorded is not None
+    assert recorded.failure is not None
+    assert "LampStore.switch" in recorded.failure.message
+    reader = ViewReader(datastore, CATALOG)
+    lamp, other, third = await reader.read_each(LampPage, ["lamp", "other", "third"])
+    assert isinstance(other, BuildError)
+    assert [one.document["light"] for one in (lamp, third) if not isinstance(one, BFFError) and one.document] == [
+        "Lamp on",
+        "Third on",
+    ]
+    async with Projector(datastore, CATALOG, retry=Backoff(first=60), save_seconds=0.02) as projector:
+        await projector.wait_rebuilt()
+        assert [failure.key for failure in projector.status().failures] == ["other"]
+        await projector.wait_for(await write(datastore, OTHER, Switch(id="t", label="on")), 20)
+        assert projector.status().failing == 0
+    assert await light(datastore, "other") == "Other on"
 
 
 class Down(Wrapped):

@@ -204,3 +204,36 @@ async def test_what_a_trigger_writes_to_its_own_document_calls_it_no_more(datast
         await mediation.wait_for(await write(datastore, Order(id="p", item="ink", count=10)))
     counts = {id: (document.data or {})["count"] for id, document in (await everything(datastore, "orders")).items()}
     assert counts == {"o": 11, "p": 11}
+
+
+class Job(DomainModel, collection="jobs"):
+    what: str
+
+
+class Worker(Mediator):
+    """A queue: what is done is gone."""
+
+    jobs = source(Job)
+    entries = sink(Entry)
+
+    @jobs.on_create
+    async def do(self, job: Job) -> None:
+        self.entries.emit(Entry.new(text=f"did {job.what}"))
+        await job.delete()
+
+    @jobs.on_delete
+    def gone(self, job: Job) -> None:
+        self.entries.emit(Entry.new(text=f"{job.what} is gone"))
+
+
+async def test_a_trigger_that_deletes_its_own_document_is_not_called_for_that(datastore: Datastore) -> None:
+    """And what is created under the same id is a new one, however soon."""
+    async with Mediation(datastore, Catalog.of([], [Worker]), QUICK) as mediation:
+        for number in range(5):
+            timepoint = await write(datastore, Job(id="j", what=f"n{number}"))
+            async with asyncio.timeout(20):
+                while (await get(datastore, "jobs/j")).exists:  # noqa: ASYNC110 - what is waited for is a state, not an event
+                    await asyncio.sleep(0.001)
+        await mediation.wait_for(max(timepoint, await datastore.ping()))
+    assert await texts(datastore) == [f"did n{number}" for number in range(5)]
+    assert not await everything(datastore, "_bff_mediators")
