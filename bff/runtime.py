@@ -33,6 +33,7 @@ from bff.projection.storages import Storages
 from bff.resolvers.consistency import Consistency
 from bff.resolvers.idempotency_record import COLLECTION as IDEMPOTENCY
 from bff.settings import Settings
+from bff.together import LeftTogether
 
 __all__ = ["Runtime", "open_runtime"]
 
@@ -85,16 +86,16 @@ async def open_runtime(
         storages = await stack.enter_async_context(Storages(datastore, catalog, kept=kept))
         projector = mediation = outbox = relay = hub = as_of = expiry = None
         if "projector" in roles:
-            projector = await stack.enter_async_context(
-                Projector(datastore, catalog, concurrency=settings.builds_at_once, storages=storages)
-            )
+            # Where the datastore is gone, each of them waits for it at the end, for as long as it may.
+            working = await stack.enter_async_context(LeftTogether())
+            projector = await working.enter(Projector(datastore, catalog, concurrency=settings.builds_at_once, storages=storages))
             options = HandlingOptions(settings.dead_after_attempts, settings.handler_seconds)
-            mediation = await stack.enter_async_context(Mediation(datastore, catalog, options))
+            mediation = await working.enter(Mediation(datastore, catalog, options))
             # Also those of effects that the app has no more.
-            expiry = await stack.enter_async_context(Expiry(datastore, IDEMPOTENCY, SENT))
+            expiry = await working.enter(Expiry(datastore, IDEMPOTENCY, SENT))
             if catalog.effects:
                 sending = OutboxOptions(settings.dead_after_attempts, kept=timedelta(days=settings.sent_days))
-                outbox = await stack.enter_async_context(Outbox(datastore, catalog, sending))
+                outbox = await working.enter(Outbox(datastore, catalog, sending))
         else:
             as_of = await stack.enter_async_context(RemoteAsOf(datastore, name_for(catalog)))
         namespace = settings.broadcast_namespace or f"bff-{sha256(datastore.url.encode()).hexdigest()[:12]}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
-__all__ = ["together"]
+__all__ = ["LeftTogether", "to_the_end", "together"]
 
 T = TypeVar("T")
 
@@ -39,6 +41,44 @@ async def together(*works: Coroutine[Any, Any, T], limit: int = 16) -> list[T]:
     if errors:
         raise errors[0]
     return [task.result() for task in tasks]
+
+
+async def to_the_end(*works: Coroutine[Any, Any, None]) -> None:
+    """All of them at once, each to its end whatever the others raise; then the first error is raised."""
+
+    async def ended(work: Coroutine[Any, Any, None]) -> Exception | None:
+        try:
+            await work
+        except Exception as error:
+            return error
+        return None
+
+    for error in await together(*map(ended, works), limit=max(1, len(works))):
+        if error is not None:
+            raise error
+
+
+class LeftTogether:
+    """Async context managers that are left at once: what ends in its time, each of them, ends in the time of one."""
+
+    def __init__(self) -> None:
+        self._entered: list[AbstractAsyncContextManager[Any, Any]] = []
+
+    async def enter(self, manager: AbstractAsyncContextManager[T, Any]) -> T:
+        value = await manager.__aenter__()
+        self._entered.append(manager)
+        return value
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await to_the_end(*(self._leave(manager, kind, error, traceback) for manager in self._entered))
+
+    async def _leave(self, manager: AbstractAsyncContextManager[Any, Any], *reason: Any) -> None:
+        await manager.__aexit__(*reason)
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Idempotency"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KEEP_SECONDS = 5.0
 ATTEMPTS = 8
@@ -80,11 +82,14 @@ class Idempotency:
             changes = session.changes()
             affected = ViewsAffected() if self._effects is None else await self._effects.of(changes, session.unit.snapshots)
             entry = Entry(answer, affected)
-            session.unit.write(Set(self._path, record.with_entry(name, entry).to_data()))
+            session.unit.write(Set(self._path, record.with_entry(name, entry).to_data(), lasting=True))
             return entry, False
 
         try:
-            done = await transaction(self._datastore, once)
+            try:
+                done = await transaction(self._datastore, once)
+            except OutcomeUnknown as unknown:
+                done = await self._look(once, unknown)
         except IdempotencyKeyReused as error:
             self._reused = error
             raise
@@ -94,6 +99,16 @@ class Idempotency:
         entry, replayed = done.result
         timepoint = entry.committed_at if replayed and entry.committed_at is not None else done.timepoint
         return Done(entry.given(), EarlyCommit(Commit(timepoint)), done.changes, done.attempts), entry.affected
+
+    async def _look(self, once: Callable[[TransactionSession], Awaitable[T]], unknown: OutcomeUnknown) -> Done[T]:
+        """The record tells whether what nobody knows of was made. Where it was not, it is done now: it cannot be made any more.
+
+        Raises ``unknown`` where that comes to nothing.
+        """
+        try:
+            return await transaction(self._datastore, once)
+        except Exception:
+            raise unknown from None
 
     async def finish(self, response: dict[str, Any]) -> dict[str, Any]:
         """The response to give: this one, or the one that was given to whoever came with the same key and was faster.

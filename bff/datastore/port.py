@@ -47,12 +47,17 @@ class Precondition:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Replace the whole document, or create it."""
+    """Replace the whole document, or create it.
+
+    One that is ``lasting`` is deleted by nobody for as long as a commit can be under way: one that must find it absent cannot be
+    made twice, so that it can be sent again where its answer is lost.
+    """
 
     path: str
     data: Mapping[str, Value]
     precondition: Precondition | None = None
     derived: bool = field(default=False, compare=False)
+    lasting: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

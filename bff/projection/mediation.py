@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from types import TracebackType
 
 from bff.datastore.port import Datastore
@@ -12,6 +11,7 @@ from bff.projection.forms import Forms
 from bff.projection.handling import Handling, HandlingOptions
 from bff.projection.status import WorkStatus
 from bff.projection.triggers import Triggers
+from bff.together import to_the_end
 from bff.types import Timepoint
 
 __all__ = ["Mediation", "handlings"]
@@ -47,9 +47,7 @@ class Mediation:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        async with AsyncExitStack() as stack:
-            for handling in self._handlings:
-                stack.push_async_callback(handling.follower.close)
+        await to_the_end(*(handling.follower.close() for handling in self._handlings))
 
     def status(self) -> tuple[WorkStatus, ...]:
         return tuple(handling.status() for handling in self._handlings)

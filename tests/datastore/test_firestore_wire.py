@@ -229,10 +229,12 @@ ABSENT, PRESENT, AS_READ = Precondition(exists=False), Precondition(exists=True)
     [
         ([], True),  # only expectations
         ([Set("a/1", {})], False),
-        ([Set("a/1", {}, ABSENT)], True),
-        ([Set("a/1", {}, ABSENT), Set("a/2", {})], True),
+        ([Set("a/1", {}, ABSENT)], False),  # somebody may have taken it for a job, and done and deleted it
+        ([Set("a/1", {}, ABSENT, lasting=True)], True),
+        ([Set("a/1", {}, ABSENT, lasting=True), Set("a/2", {})], True),
+        ([Set("a/1", {}, lasting=True), Set("a/2", {}, ABSENT)], False),
         ([Set("a/1", {}, PRESENT)], False),
-        ([Delete("a/1", PRESENT), Set("a/2", {})], True),
+        ([Delete("a/1", PRESENT), Set("a/2", {})], False),
         ([Delete("a/1", AS_READ), Set("a/2", {})], True),
         ([Set("a/1", {}, AS_READ)], True),
         ([Set("a/1", {}, AS_READ), Merge("a/2", {}, precondition=AS_READ)], True),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from bff.together import together
+from bff.together import LeftTogether, to_the_end, together
 
 pytestmark = pytest.mark.anyio
 
@@ -66,3 +68,31 @@ async def test_being_cancelled_wins_over_an_error() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_to_the_end_is_to_the_end_of_each() -> None:
+    ended: list[int] = []
+
+    async def ends(number: int) -> None:
+        await asyncio.sleep(0)
+        ended.append(number)
+        if number in {1, 2}:
+            raise LookupError(number)
+
+    with pytest.raises(LookupError, match="1"):
+        await to_the_end(*(ends(number) for number in range(30)))
+    assert sorted(ended) == list(range(30))
+    await to_the_end()
+
+
+async def test_what_is_left_together_ends_beside_each_other() -> None:
+    """Each waits until all are about to end."""
+    leaving = asyncio.Barrier(3)
+
+    @asynccontextmanager
+    async def room(number: int) -> AsyncIterator[int]:
+        yield number
+        await leaving.wait()
+
+    async with asyncio.timeout(10), LeftTogether() as together_:
+        assert [await together_.enter(room(number)) for number in range(3)] == [0, 1, 2]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bff.datastore.port import Datastore, Merge
+from bff.datastore.port import Commit, Datastore, Expectation, Merge, Write
 from bff.document import Document
+from bff.errors import DatastoreUnavailable, OutcomeUnknown
 from bff.projection.expiry import Expiry
 from bff.projection.views_affected import ViewsAffected
 from bff.query import Query
@@ -287,3 +288,53 @@ def test_a_record_comes_back_as_it_was_written() -> None:
     assert (name, read) == ("a", Entry(entry.answer, entry.affected, 17))
     assert IdempotencyRecord.from_document(document, now) is None
     assert record.with_entry("b", Entry(2**70, ViewsAffected())).entries["b"].kept is False  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_where_the_answer_of_the_commit_is_lost_the_record_tells(
+    running: AppHarness, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    losing = Losing(running.runtime.datastore, made=made)
+    monkeypatch.setattr(running.runtime.datastore, "commit", losing.commit)
+    answer = await ask(running, CUT, **KEYED)
+    assert answer["data"]["cakeCut"]["slices"] == await slices() == 99
+    assert losing.lost == 1
+    assert await ask(running, CUT, **KEYED) == answer
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_an_answer_that_is_lost_for_good_is_told_as_that(
+    running: AppHarness, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    """What is found out afterwards about another attempt says nothing of the first."""
+    losing = Losing(running.runtime.datastore, made=made, down=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(running.runtime.datastore, "commit", losing.commit)
+        patched.setattr(running.runtime.datastore, "snapshot", losing.snapshot)
+        assert code(await ask(running, CUT, **KEYED)) == "OUTCOME_UNKNOWN"
+    assert (await ask(running, CUT, **KEYED))["data"]["cakeCut"]["slices"] == await slices() == 99
+
+
+class Losing:
+    """Loses the answer of the first commit under a key, ``made`` or not; with ``down``, the datastore is gone from then on."""
+
+    def __init__(self, datastore: Datastore, *, made: bool, down: bool = False) -> None:
+        self._commit = datastore.commit
+        self._snapshot = datastore.snapshot
+        self._made = made
+        self._down = down
+        self.lost = 0
+
+    async def commit(self, writes: Iterable[Write], expect: Iterable[Expectation] = ()) -> Commit:
+        writes = list(writes)
+        if self.lost or not any(write.path.startswith(COLLECTION) for write in writes):
+            return await self._commit(writes, expect)
+        self.lost += 1
+        if self._made:
+            await self._commit(writes, expect)
+        raise OutcomeUnknown("the answer was lost")
+
+    def snapshot(self) -> Any:
+        if self.lost and self._down:
+            raise DatastoreUnavailable("it is gone")
+        return self._snapshot()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bff.datastore.port import Delete, ExpectDocument, Precondition, Write
+from bff.datastore.port import Delete, ExpectDocument, Precondition, Set, Write
 from bff.errors import Conflict
 from bff.types import Timepoint
 
@@ -39,8 +39,9 @@ def with_preconditions(writes: Iterable[Write], expected: dict[str, Timepoint | 
 def is_repeatable(writes: Sequence[Write]) -> bool:
     """Whether making the commit twice does no more than making it once, whatever others do in between.
 
-    So it is where one of its preconditions cannot hold any more once it has been made; and where every write has one that only
-    holds while nobody else has written.
+    So it is where one of its preconditions cannot hold ever again once it has been made; and where every write has one that only
+    holds while nobody else has written. What was created may be deleted again before the commit is sent once more, and what was
+    deleted may be there again.
     """
     preconditions = [(write, write.precondition) for write in writes if write.precondition is not None]
     if any(_ends(write, precondition) for write, precondition in preconditions):
@@ -50,8 +51,8 @@ def is_repeatable(writes: Sequence[Write]) -> bool:
 
 def _ends(write: Write, precondition: Precondition) -> bool:
     if isinstance(write, Delete):
-        return precondition.exists is True or precondition.update_time is not None
-    return precondition.exists is False
+        return precondition.update_time is not None
+    return precondition.exists is False and isinstance(write, Set) and write.lasting
 
 
 def _both(path: str, precondition: Precondition | None, update_time: Timepoint | None) -> Precondition:
