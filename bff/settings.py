@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -21,6 +25,10 @@ from bff.serving.limits import Limits
 
 __all__ = ["Role", "Settings", "load_settings"]
 
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = "BFF_"
+
 Role: TypeAlias = Literal["web", "projector", "relay"]
 
 
@@ -28,7 +36,7 @@ class Settings(BaseSettings):
     """What a deployment decides. ``datastore_url`` is ``BFF_DATASTORE_URL`` in the environment, and so on."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BFF_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         toml_file="bff.toml",
         pyproject_toml_table_header=("tool", "bff"),
@@ -159,8 +167,22 @@ class Settings(BaseSettings):
         )
 
 
+def _misspelt(environment: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The variables that decide nothing, each with the setting that is probably meant."""
+    settings = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for name in environment:
+        if name.upper().startswith(PREFIX) and name.upper() not in settings:
+            for meant in get_close_matches(name.upper(), settings, n=1, cutoff=0.85):
+                yield name, meant
+
+
 def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process, but for those given. Raises SettingsError naming each setting that is wrong."""
+    """The settings of this process, but for those given. Raises SettingsError naming each setting that is wrong.
+
+    A variable of the environment whose name is nearly that of a setting is told of in the log: it may be another program's.
+    """
+    for name, meant in _misspelt(os.environ):
+        logger.warning("%s is no setting of bff, and decides nothing: did you mean %s?", name, meant)
     try:
         return Settings(**overrides)
     except ValidationError as wrong:

@@ -103,5 +103,6 @@ def _compare(field: FieldDefinition, operator: str, operand: Any, path: Path, ne
             raise BadUserInput(f"{operator} takes 1 to {most} values", path)
         return Compare(field.document_name, op, [encode_operand(field, one, [*path, index]) for index, one in enumerate(operand)])
     if operand is None and operator not in {"eq", "ne"}:
-        raise BadUserInput(f"{operator}: null has no order; leave the key out, or use eq or ne", path)
+        why = "no list holds null" if operator == "contains" else "null has no order; use eq or ne"
+        raise BadUserInput(f"{operator}: {why}, or leave the key out", path)
     return Compare(field.document_name, op, None if operand is None else encode_operand(field, operand, path))

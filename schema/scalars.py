@@ -34,6 +34,9 @@ BIGGEST_SAFE = 2**53 - 1
 BIGGEST = 2**63 - 1
 
 _MICROSECOND = timedelta(microseconds=1)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_AND_T = re.compile(rf"{_DATE.pattern}[Tt]")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 SPECIFIED_BY: Final[Mapping[str, str]] = {
     "DateTime": "https://scalars.graphql.org/andimarek/date-time.html",
     "Date": "https://scalars.graphql.org/andimarek/local-date.html",
@@ -72,10 +75,17 @@ def _shown(value: object) -> str:
 
 
 def _aware(text: str) -> datetime:
+    # Python reads more of ISO 8601 than RFC 3339 has: weeks, dates without hyphens.
     value = datetime.fromisoformat(text)
-    if value.tzinfo is None or "T" not in text.upper():
+    if value.tzinfo is None or not _DATE_AND_T.match(text):
         raise ValueError(text)
     return value
+
+
+def _day(text: str) -> date:
+    if not _DATE.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)
 
 
 class DateTime(_Scalar):
@@ -104,7 +114,7 @@ class Date(_Scalar):
 
     @classmethod
     def parse_value(cls, value: object) -> date:
-        return _parse(value, date.fromisoformat, "an ISO 8601 date, such as 2026-05-01")
+        return _parse(value, _day, "an ISO 8601 date, such as 2026-05-01")
 
 
 class Time(_Scalar):
@@ -154,7 +164,8 @@ class Decimal(_Scalar):
 
 
 def _decimal(value: object) -> decimal.Decimal:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
+    # Python reads more: spaces around it, underscores in it, digits of other scripts, NaN.
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and _NUMBER.fullmatch(str(value)):
         try:
             number = decimal.Decimal(str(value))
         except decimal.InvalidOperation:

@@ -199,3 +199,16 @@ def test_settings_that_are_wrong_are_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("BFF_BUILDS_AT_ONCE", "0")
     with pytest.raises(SettingsError, match=r"role \(BFF_ROLE\).*builds_at_once \(BFF_BUILDS_AT_ONCE\)"):
         load_settings()
+
+
+def test_a_setting_that_is_misspelt_is_told_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from bff.settings import load_settings
+
+    for name in ("BFF_DATASTORE_ULR", "BFF_SENTRY_DSN", "BFF_TEST_REQUIRE_ALL", "BFF_DRAIN_SECONDS"):
+        monkeypatch.setenv(name, "1")
+    with caplog.at_level("WARNING", "bff.settings"):
+        assert load_settings().drain_seconds == 1
+    told = [record.getMessage() for record in caplog.records]
+    assert sorted(told) == [
+        "BFF_DATASTORE_ULR is no setting of bff, and decides nothing: did you mean BFF_DATASTORE_URL?",
+    ]

@@ -209,6 +209,7 @@ async def test_filters(world: World) -> None:
         ("filter: {or: []}", ["filter", "or"], "at least one"),
         ("filter: {not: {}}", ["filter", "not"], "nothing in it"),
         ("filter: {pages: {lt: null}}", ["filter", "pages", "lt"], "null has no order"),
+        ("filter: {tags: {contains: null}}", ["filter", "tags", "contains"], "no list holds null"),
         ("filter: {pages: {in: []}}", ["filter", "pages", "in"], "1 to 30"),
         ('filter: {writer: {eq: "a/b"}}', ["filter", "writer", "eq"], "not a document id"),
         ('filter: {not: {tags: {contains: "x"}}}', ["filter", "not", "tags", "contains"], "no opposite"),
