@@ -249,6 +249,7 @@ def _touched(store: type[Store], declared: Mapping[str, _Reference[Any]], name: 
         except AttributeError as error:
             if kind_of(error.obj) == "document":
                 raise DeclarationError(where, str(error)) from None
+            continue
         except Exception:
             continue  # It could not go on with a stand-in; what it had read until then counts.
         _check_given(where, declared[name], given)
