@@ -92,7 +92,7 @@ def _bind_operations(schema: GraphQLSchema, catalog: Catalog) -> None:
         query.fields[definition.query_name].resolve = view_resolver(view)
         query.fields[definition.list_name].resolve = list_resolver(view)
         if definition.has_setters and schema.mutation_type is not None:
-            schema.mutation_type.fields[definition.update_name].resolve = update_resolver(view)
+            schema.mutation_type.fields[definition.update_name].resolve = update_resolver(view, catalog)
         if schema.subscription_type is not None:
             subscription = schema.subscription_type.fields[definition.query_name]
             subscription.subscribe, subscription.resolve = view_source(view), deliver

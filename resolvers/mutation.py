@@ -71,7 +71,7 @@ def mutation_resolver(definition: MutationDefinition, catalog: Catalog, success:
             listed = listed_error(definition, error)
             if listed is not None:
                 return listed
-            refusal = model_refusal(error)
+            refusal = model_refusal(error, catalog)
             if refusal is None:
                 raise
             raise refusal from error

@@ -5,23 +5,23 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from bff.errors import BadUserInput
+from bff.model.catalog import Catalog
 from bff.model.declared import known_subclasses
-from bff.model.domain_model import DomainModel
 
 __all__ = ["model_refusal"]
 
 
-def model_refusal(error: Exception, path: list[str | int] | None = None) -> BadUserInput | None:
+def model_refusal(error: Exception, catalog: Catalog, path: list[str | int] | None = None) -> BadUserInput | None:
     """The error for the client, where a DomainModel has refused a value that it was assigned, or made with; None where not.
 
     ``path`` is the argument that the value is, if that is known. A value that was not given at all is the code's own doing, and
-    so is what other models refuse.
+    so is what models refuse that are no documents of the app.
     """
     if not isinstance(error, ValidationError):
         return None
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    of_a_document = any(error.title == model.__name__ for model in known_subclasses(DomainModel))
-    if not of_a_document or any(problem["type"] == "missing" for problem in problems):
+    documents = {model.__name__ for one in catalog.models.values() for model in (one, *known_subclasses(one))}
+    if error.title not in documents or any(problem["type"] == "missing" for problem in problems):
         return None
     where = path or [error.title, *problems[0]["loc"]]
     message = str(problems[0]["msg"]).removeprefix("Value error, ")

@@ -9,6 +9,7 @@ from graphql import GraphQLFieldResolver, GraphQLResolveInfo
 
 from bff.datastore.session import TransactionSession
 from bff.errors import BadUserInput, Forbidden, NotFound
+from bff.model.catalog import Catalog
 from bff.model.domain_model import DomainModel
 from bff.model.evaluation import open_for_writing
 from bff.model.field import FieldDefinition
@@ -27,7 +28,7 @@ from bff.resolvers.unit import unit
 __all__ = ["update_resolver"]
 
 
-def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
+def update_resolver(view: type[ViewModel], catalog: Catalog) -> GraphQLFieldResolver:
     """Runs the setters of the fields that the input names, on the documents that the view is made of."""
     definition = view.__view__
     fields = {one.document_name: one for one in definition.fields.values() if one.setter is not None}
@@ -47,7 +48,7 @@ def update_resolver(view: type[ViewModel]) -> GraphQLFieldResolver:
                 try:
                     setattr(opened, fields[name].name, value)
                 except Exception as error:
-                    refusal = model_refusal(error, ["input", name])
+                    refusal = model_refusal(error, catalog, ["input", name])
                     if refusal is None:
                         raise
                     raise refusal from error

@@ -11,13 +11,14 @@ from bff.document import Document
 from bff.live.announcement import Announcement
 from bff.live.changes import Change, ChangeKind
 from bff.matching import run
+from bff.model.codec import Codec
 from bff.projection.reader import Found
 from bff.projection.stored_view import StoredView
 from bff.query import Compare, Direction, Op, Order, Query
 from bff.types import Value
 from tests.live.support import CHANNELS
 
-FIELD = SimpleNamespace(document_name="score")
+FIELD = SimpleNamespace(document_name="score", codec=Codec.of(int | None, "Score.score", view=True))
 
 
 class _Score:

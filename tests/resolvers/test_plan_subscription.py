@@ -97,7 +97,7 @@ async def test_what_is_wrong_is_told_by_graphql_core(opened: Workshop) -> None:
     assert state.document is not None
     watched = await watch(plan_of(opened, 'subscription { toolPage(id: "plane") { number } }'), Wakes())
     assert watched.take() == b'{"data":{"toolPage":{"number":2}}}'
-    odd = {**state.document, "number": "many", "version": state.version + 1}
+    odd = {**state.document, "number": 2**40, "version": state.version + 1}
     opened.hub.announced("ToolPage", Announcement("plane", state.version + 1, odd, committed=state.version + 1))
     with pytest.raises(LookupError):
         watched.take()
