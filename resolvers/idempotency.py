@@ -107,8 +107,8 @@ class Idempotency:
         """
         try:
             return await transaction(self._datastore, once)
-        except Exception:
-            raise unknown from None
+        except Exception as error:
+            raise unknown from error
 
     async def finish(self, response: dict[str, Any]) -> dict[str, Any]:
         """The response to give: this one, or the one that was given to whoever came with the same key and was faster.

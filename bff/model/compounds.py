@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bff.model.scalars import SCALARS, IntShape, finite
+from bff.model.scalars import FINITE, SCALARS, IntShape
 from bff.model.shape import CodecError, Shape, expected
 from bff.types import GeoPoint, Value
 
@@ -133,8 +133,7 @@ class ModelShape(Shape):
     def holds(self, stored: Any) -> bool:
         """The model itself is not asked: it may refuse what clients may be shown all the same."""
         return isinstance(stored, Mapping) and all(
-            name in stored and (type(stored[name]) in shape.as_is or shape.holds(stored[name]))
-            for name, shape in self.fields.values()
+            name in stored and shape.holds(stored[name]) for name, shape in self.fields.values()
         )
 
 
@@ -189,7 +188,7 @@ class ValueShape(Shape):
     def _checked(self, value: Any, *, in_list: bool) -> Value:
         match value:
             case float() if self._view:
-                return finite(value)
+                return FINITE.encode(value)
             case None | bool() | float() | bytes() | GeoPoint():
                 return value
             case int():

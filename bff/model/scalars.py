@@ -13,7 +13,7 @@ from uuid import UUID
 from bff.model.shape import CodecError, Shape, expected
 from bff.types import GeoPoint, Value
 
-__all__ = ["FINITE", "SCALARS", "EnumShape", "IntShape", "LiteralShape", "ScalarShape", "finite"]
+__all__ = ["FINITE", "SCALARS", "EnumShape", "IntShape", "LiteralShape", "ScalarShape"]
 
 _MICROSECOND = timedelta(microseconds=1)
 _UTC = UTC
@@ -155,7 +155,7 @@ def _number(value: Any) -> float:
         raise CodecError(f"{value} is too large for a float") from None
 
 
-def finite(value: Any) -> float:
+def _finite(value: Any) -> float:
     """A float that GraphQL has (https://spec.graphql.org/October2021/#sec-Float.Result-Coercion). Raises CodecError."""
     number = _number(value)
     if not isfinite(number):
@@ -260,5 +260,5 @@ SCALARS: dict[Any, Shape] = {
     UUID: ScalarShape("UUID", _encode_uuid, _from_text("a UUID", UUID)),
 }
 
-FINITE = ScalarShape("float", finite, finite)
+FINITE = ScalarShape("float", _finite, _finite)
 """A view's float."""

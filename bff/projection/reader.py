@@ -228,8 +228,7 @@ def _version(document: Document) -> Timepoint | None:
 def is_whole(view: type[ViewModel], data: Mapping[str, Value] | None) -> bool:
     """Whether a document has every field that the view has now: in one of older code some may be missing, or of another type."""
     return data is not None and all(
-        (name := field.document_name) in data
-        and (type(value := data[name]) in (shape := field.codec.shape).as_is or shape.holds(value))
+        field.document_name in data and field.codec.shape.holds(data[field.document_name])
         for field in view.__view__.stored.values()
     )
 
