@@ -60,7 +60,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chart
-from benchmarks.processes import PYTHON, ROOT, Cores, Load, Server, Wrong, finish, free_port, load, serving
+from benchmarks.processes import PYTHON, ROOT, Cores, Load, Server, Wrong, finish, free_port, load, serving, settled
 
 __all__ = [
     "Bench",
@@ -306,6 +306,7 @@ def _opened(scenario: Scenario, bench: Bench, stack: ExitStack, result: Measured
 def _sample(scenario: Scenario, bench: Bench, name: str, opened: Mapping[str, Any]) -> dict[str, float]:
     try:
         if scenario.together:
+            settled(bench.cores.server)
             return scenario.measure(bench, name, opened[name])
         with scenario.open(bench, name) as alone:
             return scenario.measure(bench, name, alone)

@@ -19,11 +19,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PYTHON", "ROOT", "Cores", "Load", "Server", "Wrong", "finish", "free_port", "load", "python_path", "serving"]
+__all__ = [
+    "PYTHON",
+    "ROOT",
+    "Cores",
+    "Load",
+    "Server",
+    "Wrong",
+    "finish",
+    "free_port",
+    "load",
+    "python_path",
+    "serving",
+    "settled",
+]
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
 STOP_SECONDS = 15.0
+SETTLED_SECONDS, SETTLES_SECONDS = 0.1, 3.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -114,6 +128,29 @@ class Load:
             "server cpu": 100 * self.server_cpu_seconds / self.seconds,
             "load cpu": 100 * self.load_cpu_seconds / self.seconds,
         }
+
+
+def settled(core: int) -> None:
+    """Wait until hardly anything has run on the core for `SETTLED_SECONDS`; at most `SETTLES_SECONDS`, where it is never quiet.
+
+    A load generator ends with requests under way, which take the slowest servers a tenth of a second, and Node.js collects garbage
+    afterwards: whoever is measured next on that core would pay for it.
+    """
+    deadline = time.monotonic() + SETTLES_SECONDS
+    before = _busy_ticks(core)
+    while time.monotonic() < deadline:
+        time.sleep(SETTLED_SECONDS)
+        now = _busy_ticks(core)
+        if now - before <= 1:
+            return
+        before = now
+
+
+def _busy_ticks(core: int) -> int:
+    """What has run on this core since the machine's start: user, nice, system, irq and softirq of ``/proc/stat`` (proc(5))."""
+    (line,) = (line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, line.split()[1:8])
+    return user + nice + system + irq + softirq
 
 
 def free_port() -> int:
