@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 from benchmarks import pace
-from benchmarks.harness import Bench, Measured, measured, pinned_to
+from benchmarks.harness import Bench, Measured, measure, pinned_to
 from benchmarks.machine import described
 from benchmarks.registry import scenarios
 from benchmarks.report import write
+from benchmarks.schedule import schedule
 
 HERE = Path(__file__).parent
 
@@ -40,17 +41,17 @@ def main() -> int:
     output = given.output or (HERE if whole else HERE.parent / "build" / "bench")
 
     started = time.monotonic()
-    results: dict[str, Measured] = {}
+    results = {scenario.name: Measured() for scenario in chosen}
     with tempfile.TemporaryDirectory(prefix="bff-bench-") as folder:
         bench = Bench(Path(folder), quick=given.quick)
         paces = []
-        for scenario in chosen:
+        for scenario, rounds in schedule(chosen, bench):
             pinned_to(bench.cores.server)
             paces += pace.yardstick()
             pinned_to(bench.cores.load)
             began = time.monotonic()
             say(f"{scenario.name}: {scenario.title}")
-            results[scenario.name] = measured(scenario, bench, say)
+            measure(scenario, bench, rounds, results[scenario.name], say)
             say(f"  {time.monotonic() - began:.0f} s")
         about = described(bench, seconds=time.monotonic() - started, paces=paces)
     write(output, chosen, results, about)

@@ -38,6 +38,7 @@ and name the module in `benchmarks/registry.py`. What matters:
   is opened for each of its samples alone (memory, start-up); then what takes long may be done in ``open`` or in ``measure``.
 - ``bench.quick`` (QUICK=1) asks for less: fewer sizes, two rounds, `bench.seconds` each. A whole run is to take 15 minutes.
 - Sizes of a growth curve are contenders too (``"bff, 1,000 documents"``); `Scenario.charts` may draw lines instead of bars.
+- A scenario with a target that is no ratio says ``apart = True``: its rounds are spread over the run.
 - What measures in its own process, without a server, is `bench.run([python, "-m", "benchmarks.growth", …])`: pinned to the
   server's core, its last line of output being JSON.
 - What CI is to watch goes into a list ``SMOKE`` of the module too (`benchmarks.smoke.Check`): cheap, and by CPU time.
@@ -52,7 +53,7 @@ import tempfile
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,7 +75,7 @@ __all__ = [
     "Wrong",
     "absolute",
     "free_port",
-    "measured",
+    "measure",
     "ratio",
 ]
 
@@ -172,6 +173,10 @@ class Bench:
         """How busy the machine was before: the load average of the last minute."""
         self._seeded: dict[str, Path] = {}
 
+    def rounds(self, scenario: Scenario) -> int:
+        """How many samples are taken of each contender."""
+        return min(scenario.repeats, 2) if self.quick else scenario.repeats
+
     @cached_property
     def cores(self) -> Cores:
         """Raises Wrong on a machine that has but one."""
@@ -248,6 +253,9 @@ class Scenario(ABC):
     repeats: int = 3
     together: bool = True
     """Whether all contenders are open during all rounds."""
+    apart: bool = False
+    """Whether its rounds are minutes apart, at the beginning, in the middle and at the end of a run: others keep a machine busy
+    for minutes at a time, which a ratio hardly sees, and a target in milliseconds does."""
 
     @abstractmethod
     def open(self, bench: Bench, contender: str) -> AbstractContextManager[Any]:
@@ -265,14 +273,14 @@ class Scenario(ABC):
         return {f"{self.name}.svg": chart.bars(self.title, f"{metric.unit}, {better}", bars, ours=OURS)} if len(bars) > 1 else {}
 
 
-def measured(scenario: Scenario, bench: Bench, say: Callable[[str], None]) -> Measured:
-    """Run one scenario. What fails is said, and stands in the result."""
-    result = Measured()
-    repeats = min(scenario.repeats, 2) if bench.quick else scenario.repeats
+def measure(scenario: Scenario, bench: Bench, rounds: Iterable[int], result: Measured, say: Callable[[str], None]) -> None:
+    """Run these rounds of a scenario, and add them to its result. What fails is said, stands there, and is not tried again."""
+    if result.failed is not None:
+        return
     try:
         with ExitStack() as stack:
             opened = _opened(scenario, bench, stack, result, say) if scenario.together else {}
-            for turn in range(repeats):
+            for turn in rounds:
                 for name in [name for name in scenario.contenders if name not in result.left_out]:
                     started = time.monotonic()
                     try:
@@ -282,18 +290,18 @@ def measured(scenario: Scenario, bench: Bench, say: Callable[[str], None]) -> Me
                         continue
                     result.add(name, sample)
                     first, took = scenario.metrics[0], time.monotonic() - started
-                    say(f"  {turn + 1}/{repeats}  {name:<42} {sample[first.name]:>12,.1f} {first.unit}   ({took:.1f} s)")
+                    of = f"{turn + 1}/{bench.rounds(scenario)}"
+                    say(f"  {of}  {name:<42} {sample[first.name]:>12,.1f} {first.unit}   ({took:.1f} s)")
     except Exception as error:
         result.failed = f"{type(error).__name__}: {error}"
         say(f"  FAILED: {result.failed}")
         if not isinstance(error, Wrong):
             traceback.print_exc(file=sys.stderr)
-    return result
 
 
 def _opened(scenario: Scenario, bench: Bench, stack: ExitStack, result: Measured, say: Callable[[str], None]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in scenario.contenders:
+    for name in [name for name in scenario.contenders if name not in result.left_out]:
         try:
             found[name] = stack.enter_context(scenario.open(bench, name))
         except Unavailable as reason:

@@ -57,6 +57,7 @@ class ProcessScenario(Scenario):
         Target("`import bff` ≤ 0.4 s", absolute("process", "import bff"), at_most=0.4, unit="s"),
     )
     together = False
+    apart = True
 
     @contextmanager
     def open(self, bench: Bench, contender: str) -> Iterator[Path]:

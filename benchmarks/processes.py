@@ -133,8 +133,8 @@ class Load:
 def settled(core: int) -> None:
     """Wait until hardly anything has run on the core for `SETTLED_SECONDS`; at most `SETTLES_SECONDS`, where it is never quiet.
 
-    A load generator ends with requests under way, which take the slowest servers a tenth of a second, and Node.js collects garbage
-    afterwards: whoever is measured next on that core would pay for it.
+    A load generator ends with requests under way, which take the slowest servers a tenth of a second, and Node.js collects
+    garbage afterwards: whoever is measured next on that core would pay for it.
     """
     deadline = time.monotonic() + SETTLES_SECONDS
     before = _busy_ticks(core)

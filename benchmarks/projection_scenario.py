@@ -43,6 +43,7 @@ class OnSQLite(Scenario):
         Target("≥ 1,000/s where they do not", absolute("projection", "rate", UNCOALESCED), at_least=1_000, unit="/s"),
     )
     together = False
+    apart = True
 
     @contextmanager
     def open(self, bench: Bench, contender: str) -> Iterator[None]:

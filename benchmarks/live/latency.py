@@ -74,6 +74,7 @@ class MutationToPush(Scenario):
         *CPU,
     )
     contenders = (BFF, FLOOR)
+    apart = True
     targets = (
         Target("p50 ≤ 3 ms", absolute("mutation-to-push", "p50"), at_most=3, unit="ms"),
         Target("p99 ≤ 10 ms", absolute("mutation-to-push", "p99"), at_most=10, unit="ms"),

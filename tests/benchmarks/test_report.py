@@ -10,8 +10,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from benchmarks.chart import bars, figure, lines
-from benchmarks.harness import Bench, Metric, Scenario, Target, Unavailable, Wrong, absolute, measured, ratio
+from benchmarks.harness import Bench, Measured, Metric, Scenario, Target, Unavailable, Wrong, absolute, measure, ratio
 from benchmarks.report import write
+from benchmarks.schedule import schedule
 
 
 class Rates(Scenario):
@@ -48,7 +49,9 @@ class Rates(Scenario):
 
 def run(scenario: Rates, folder: Path) -> str:
     said: list[str] = []
-    result = measured(scenario, Bench(folder), said.append)
+    bench, result = Bench(folder), Measured()
+    for one, rounds in schedule([scenario], bench):
+        measure(one, bench, rounds, result, said.append)
     write(folder, [scenario], {scenario.name: result}, {"date": "today"})
     return (folder / "RESULTS.md").read_text()
 
@@ -72,6 +75,20 @@ def test_an_error_under_load_drops_every_figure(tmp_path: Path) -> None:
     assert "**rates failed**: Wrong: bff: 3 errors in 5 requests" in text
     assert "| Rates | ≥ 0.75 × bare | – | not measured |" in text
     assert "80.0" not in text
+
+
+def test_rounds_that_are_apart_have_others_in_between(tmp_path: Path) -> None:
+    first, apart, last = Rates({}), Rates({}), Rates({})
+    apart.apart = True
+    order = [(one, [*rounds]) for one, rounds in schedule([first, apart, last], Bench(tmp_path))]
+    assert order == [(apart, [0]), (first, [0, 1, 2]), (apart, [1]), (last, [0, 1, 2]), (apart, [2])]
+
+
+def test_what_has_failed_in_one_round_is_not_tried_in_the_next(tmp_path: Path) -> None:
+    scenario = Rates({"bff": [-1]})
+    scenario.apart = True
+    assert "**rates failed**: Wrong: bff: 3 errors in 5 requests" in run(scenario, tmp_path)
+    assert scenario.order == ["bff"]
 
 
 def test_figures_have_three_digits() -> None:
