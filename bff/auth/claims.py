@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from bff.errors import SettingsError, Unauthenticated
-from bff.principal import Principal
+from bff.principal import MAX_GROUPS, Principal
 
 __all__ = ["Claim", "Claims", "ClaimsMapping", "principal_from"]
 
@@ -33,7 +33,7 @@ class ClaimsMapping:
                 raise SettingsError(f"{setting}={claim!r}: give the name of a claim, or a tuple of names that lead to it")
 
     def __call__(self, claims: Claims) -> Principal:
-        """Raises Unauthenticated where a claim is missing, or of another type."""
+        """Raises Unauthenticated where a claim is missing or of another type, or there are more than ``MAX_GROUPS`` groups."""
         user = _text(claims, self.user)
         if user is None:
             raise Unauthenticated("The token does not say whose it is.")
@@ -86,4 +86,8 @@ def _groups(claims: Claims, claim: Claim) -> frozenset[str]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise Unauthenticated("A claim of the token is not as it should be.")
-    return frozenset(names)
+    groups = frozenset(names)
+    if len(groups) > MAX_GROUPS:
+        # The remedy is the app's (`principal=`), and whoever asks is known by now.
+        raise Unauthenticated(f"The token has {len(groups)} groups, and no more than {MAX_GROUPS} are taken.")
+    return groups

@@ -83,6 +83,16 @@ async def test_claims_of_another_type_are_refused(signing: SigningKey, claims: d
     await refused(mapped, signing.sign(**{"uid": "u1", **claims}))
 
 
+async def test_more_groups_than_a_query_takes_are_refused_with_what_is_wrong(signing: SigningKey) -> None:
+    mapped = auth(signing.pem, groups_claim="roles")
+    names = [f"group {number}" for number in range(21)]
+    with pytest.raises(Unauthenticated, match="21 groups, and no more than 20"):
+        await who(mapped, signing.sign(roles=names))
+    found = await who(mapped, signing.sign(roles=[*names[:20], names[0]]))
+    assert found is not None
+    assert found.groups == frozenset(names[:20])
+
+
 async def test_a_function_makes_the_principal_which_holds_no_longer_than_the_token(signing: SigningKey) -> None:
     def principal(claims: Any) -> Principal:
         return Principal(id=claims["email"], expires_at=time.time() + 1e9)
