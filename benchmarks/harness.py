@@ -36,7 +36,7 @@ and name the module in `benchmarks/registry.py`. What matters:
   ends with exit code 1. One that cannot run here (no Node.js) raises `Unavailable`: it is left out, and RESULTS.md says so.
 - All contenders of a scenario are open during all rounds, idle but for the one that is measured. With ``together = False`` each
   is opened for each of its samples alone (memory, start-up); then what takes long may be done in ``open`` or in ``measure``.
-- ``bench.quick`` (QUICK=1) asks for less: fewer sizes, two rounds, `bench.seconds` each. A whole run is to take 15 minutes.
+- ``bench.quick`` (QUICK=1) asks for less: fewer sizes, two rounds, `bench.seconds` each. A whole run is to take 20 minutes.
 - Sizes of a growth curve are contenders too (``"bff, 1,000 documents"``); `Scenario.charts` may draw lines instead of bars.
 - A scenario with a target that is no ratio says ``apart = True``: its rounds are spread over the run.
 - What measures in its own process, without a server, is `bench.run([python, "-m", "benchmarks.growth", …])`: pinned to the
