@@ -38,7 +38,7 @@ and name the module in `benchmarks/registry.py`. What matters:
   is opened for each of its samples alone (memory, start-up); then what takes long may be done in ``open`` or in ``measure``.
 - ``bench.quick`` (QUICK=1) asks for less: fewer sizes, two rounds, `bench.seconds` each. A whole run is to take 20 minutes.
 - Sizes of a growth curve are contenders too (``"bff, 1,000 documents"``); `Scenario.charts` may draw lines instead of bars.
-- A scenario with a target that is no ratio says ``apart = True``: its rounds are spread over the run.
+- A scenario with a near target in milliseconds or per second has ``apart = True``: its rounds are spread over the run.
 - What measures in its own process, without a server, is `bench.run([python, "-m", "benchmarks.growth", …])`: pinned to the
   server's core, its last line of output being JSON.
 - What CI is to watch goes into a list ``SMOKE`` of the module too (`benchmarks.smoke.Check`): cheap, and by CPU time.
@@ -255,7 +255,7 @@ class Scenario(ABC):
     """Whether all contenders are open during all rounds."""
     apart: bool = False
     """Whether its rounds are minutes apart, at the beginning, in the middle and at the end of a run: others keep a machine busy
-    for minutes at a time, which a ratio hardly sees, and a target in milliseconds does."""
+    for minutes at a time, which a ratio hardly sees, and a target in milliseconds with little to spare does."""
 
     @abstractmethod
     def open(self, bench: Bench, contender: str) -> AbstractContextManager[Any]:
