@@ -23,6 +23,7 @@ from bff.serving.asgi_socket import ABORT_EXTENSION, FRAMES_EXTENSION
 from bff.serving.framing import head
 from bff.serving.gate import Gate
 from bff.serving.http_stream import SHUTDOWN_EXTENSION
+from bff.serving.idle_timer import IdleTimer
 from bff.serving.inbox import Inbox
 from bff.serving.responses import RESPOND_EXTENSION
 
@@ -38,7 +39,7 @@ _HEAD_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconne
 class HTTPProtocol(HttpToolsProtocol):
     """Adds the ASGI extensions ``bff.abort``, ``bff.shutdown`` and ``bff.respond`` to the scope of each request.
 
-    And a bound of what it takes that is no body (CWE-770): neither uvicorn nor httptools has one.
+    And a bound of what it takes that is no body (CWE-770): neither uvicorn nor httptools has one. And its pauses share a timer.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -49,6 +50,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._begin = b""
         self._of_no_body = 0
+        self._idle = IdleTimer(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
         self._of_no_body += len(data)
@@ -61,6 +63,22 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._of_no_body = 0
         super().on_body(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._idle.close()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle.busy()
+
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        # As uvicorn does, but for its timer.
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle.idle()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
