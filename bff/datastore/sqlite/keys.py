@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
-from typing import Any, cast
-
-import orjson
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bff.order_key import ARRAY, END, MAP, order_key
-from bff.types import GeoPoint, Value
-from bff.values import SORTED_OPTIONS, dump_document
+from bff.types import Value
 
-__all__ = ["MAX_KEY_BYTES", "array_key", "element_key", "element_text", "hashed", "is_cut", "map_key", "whole_key"]
+__all__ = ["MAX_KEY_BYTES", "array_key", "element_key", "element_keys", "is_cut", "is_shared", "map_key", "whole_key"]
 
 MAX_KEY_BYTES = 256
 """Longer keys are cut off; whoever reads them compares the values themselves where the cut could decide. So short that an entry
 fits on a page of the index together with others: SQLite puts what is longer than a quarter of a page on pages of their own."""
 
-MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 SELF_EVIDENT = frozenset({str, int, bool, type(None)})
-HASH_BYTES = 16
 ORDERED_FIRST, CUT_LAST = ARRAY[0], MAP[0]
 
 
@@ -75,51 +68,20 @@ def is_cut(key: bytes) -> bool:
 
 
 def element_key(value: Value) -> bytes:
-    """The key of an element of an array. Elements are looked for by equality alone, so of a map a hash will do."""
-    return hashed(element_text(value))
+    """The key of an element of an array. All that are maps share one, which says that there are some.
+
+    What lists of views hold is maps, and hardly anybody looks for one by all that is in it: then documents are looked at.
+    """
+    return MAP if type(value) is not str and isinstance(value, Mapping) else order_key(value)[:MAX_KEY_BYTES]
 
 
-def element_text(value: Value) -> bytes:
-    """What ``element_key`` is made of, for whoever wants to know which are equal before they are hashed."""
-    if type(value) is dict:
-        return MAP + _text(value)
-    if isinstance(value, Mapping):
-        return MAP + _comparable_text(value)
-    return order_key(value)[:MAX_KEY_BYTES]
+def element_keys(values: Collection[Value]) -> set[bytes]:
+    """The keys of the elements of an array."""
+    if values and {dict}.issuperset(map(type, values)):
+        return {MAP}
+    return set(map(element_key, values))
 
 
-def hashed(text: bytes) -> bytes:
-    """The element's key, of its text."""
-    return MAP + blake2b(text, digest_size=HASH_BYTES).digest() if text[:1] == MAP else text
-
-
-def _text(data: dict[str, Value]) -> bytes:
-    """Equal for maps that are equal to a query: to it 1 and 1.0 are, and names have no order."""
-    if SELF_EVIDENT.issuperset(map(type, data.values())):
-        try:
-            text = orjson.dumps(data, None, SORTED_OPTIONS)
-        except TypeError:  # an operand that no document could hold
-            text = b'"$'
-        if b'"$' not in text:
-            return text
-    return _comparable_text(data)
-
-
-def _comparable_text(data: Mapping[str, Value]) -> bytes:
-    try:
-        return dump_document(cast("dict[str, Value]", _comparable(data)))[1:]
-    except (TypeError, ValueError, OverflowError):  # an operand that no document could hold: it is equal to none
-        return order_key(data)
-
-
-def _comparable(value: Any) -> Value:
-    """The one value that stands for all that are equal to it."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and MIN_INT <= value <= MAX_INT else value
-    if isinstance(value, Mapping):
-        return {name: _comparable(value[name]) for name in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [_comparable(item) for item in value]
-    if isinstance(value, GeoPoint):
-        return GeoPoint(value.latitude + 0.0, value.longitude + 0.0)  # not -0.0
-    return cast(Value, value)
+def is_shared(key: bytes) -> bool:
+    """Whether elements that differ may have this key."""
+    return len(key) >= MAX_KEY_BYTES or key == MAP

@@ -7,13 +7,13 @@ source is the one that stands in the order asked for, so that a limit ends the r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import cast
 
 from bff.datastore.sqlite.index import ELEMENT, WHOLE
-from bff.datastore.sqlite.keys import MAX_KEY_BYTES, element_key, is_cut, whole_key
+from bff.datastore.sqlite.keys import element_key, is_cut, is_shared, whole_key
 from bff.errors import InvalidQuery
 from bff.matching import operand_key
 from bff.order_key import order_key
@@ -152,7 +152,6 @@ def plan(query: Query, conjunction: tuple[Compare, ...], orders: tuple[Order, ..
             points.append(_point(compare))
             if compare.op is Op.EQ:
                 fixed[compare.field] = order_key(compare.operand)
-                points += _within(compare.field, compare.operand)
         else:
             narrowed = _narrow(ranges.get(compare.field, Source(compare.field)), compare)
             if narrowed is None:
@@ -182,23 +181,9 @@ def _point(compare: Compare) -> Source:
     return Source(compare.field, WHOLE if is_whole else ELEMENT, key, key)
 
 
-def _within(field: str, value: Value) -> Iterator[Source]:
-    """What a value that is equal has entries of besides: the first map in each of its arrays, which is in no key of theirs."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if "." not in name:
-                yield from _within(f"{field}.{name}", inner)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            if isinstance(item, Mapping):
-                key = element_key(item)
-                yield Source(field, ELEMENT, key, key)
-                return
-
-
 def _is_cut(compare: Compare, key: bytes) -> bool:
     """Whether a key of this comparison may be that of values for which it does not hold."""
-    return len(key) >= MAX_KEY_BYTES if compare.op in {Op.ARRAY_CONTAINS, Op.ARRAY_CONTAINS_ANY} else is_cut(key)
+    return is_shared(key) if compare.op in {Op.ARRAY_CONTAINS, Op.ARRAY_CONTAINS_ANY} else is_cut(key)
 
 
 def _told_by_entries(compare: Compare, fixed: Collection[str]) -> bool:

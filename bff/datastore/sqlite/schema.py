@@ -7,7 +7,7 @@
 - ``entries``: the index. A row for every field and every map field below it (``kind`` 0), for every element of an array
   (``kind`` 1), and for the path itself (field ``PATH``, key empty). ``key`` is the beginning of the value's order key (see
   ``bff.datastore.sqlite.keys``), so that the rows of a field stand in the order of its values, and within equal values in the
-  order of paths. Elements are looked for by equality alone: of one that is a map it is a hash.
+  order of paths. Elements are looked for by equality alone: those that are maps share a row.
 - ``scopes``: collections, by path; and ``*/<id>`` for the nested collections of that id. A collection group is the
   top-level collection of that id and this one: nested documents have their entries twice, others have not.
 """
@@ -30,9 +30,10 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "TOMBSTONES", "now", "open_databa
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x62666664  # "bffd", in the file's header: https://www.sqlite.org/fileformat2.html#application_id
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """1: the index held more of long values, and elements of arrays that are maps as they are. 2: it held fields of bff's own that no
-query names. Such a file is indexed anew when it is opened (``bff.datastore.sqlite.reindex``), and opened by no older bff then."""
+query names. 3: it held a hash of each element that is a map. Such a file is indexed anew when it is opened
+(``bff.datastore.sqlite.reindex``), and opened by no older bff then."""
 
 TOMBSTONES = 100_000
 """At most so many deletions are remembered (about 100 bytes each)."""
