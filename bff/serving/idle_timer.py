@@ -12,7 +12,7 @@ class IdleTimer:
     """Calls ``expired`` when a connection has been idle for so many seconds.
 
     One timer of the event loop outlasts many pauses: when it is due it looks how long the last one has been. To start one with
-    each answer, and stop it with each request, took a twentieth of a server's time.
+    each answer, and stop it with each request, costs a tenth of what a query takes (docs/decisions/http-path.md).
     """
 
     __slots__ = ("_expired", "_idle_since", "_loop", "_seconds", "_timer")
